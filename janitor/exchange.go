@@ -1,0 +1,120 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// answerGrace is how much longer than statement_timeout we wait for an answer: the
+// server says itself when a statement took too long, so silence past this is a dead
+// network and not a slow table.
+const answerGrace = 5 * time.Second
+
+// query is one statement and what becomes of its rows.
+type query struct {
+	text string
+	args pgx.NamedArgs
+	rows func(pgx.Rows) error
+}
+
+// into scans the one row of a query.
+func into(dest ...any) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		if !rows.Next() {
+			return errors.Join(rows.Err(), pgx.ErrNoRows)
+		}
+		return rows.Scan(dest...)
+	}
+}
+
+// affected takes the number of rows that a statement changed.
+func affected(n *int64) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		rows.Close()
+		*n = rows.CommandTag().RowsAffected()
+		return rows.Err()
+	}
+}
+
+// exchange sends open.sql and the queries as one transaction, in one round trip. The
+// transaction is the implicit one of a pipeline: it commits if all went well, and an
+// error needs no ROLLBACK. It returns stopped(StopOther) where another janitor is at
+// work; the queries have then changed nothing.
+//
+// A run is cancelled between two batches, never in one: so only the time limit of the
+// context is ours.
+func (r *run) exchange(ctx context.Context, queries ...query) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), r.StatementTimeout+answerGrace)
+	defer stop()
+	var alone bool
+	queries = append([]query{{r.open, pgx.NamedArgs{
+		"lock_timeout":      milliseconds(r.LockTimeout),
+		"statement_timeout": milliseconds(r.StatementTimeout),
+		"oid":               r.oid,
+		"dry_run":           r.DryRun,
+	}, into(&alone)}}, queries...)
+	var pipeline pgx.Batch
+	for _, q := range queries {
+		pipeline.Queue(q.text, q.args)
+	}
+	answers := r.conn.SendBatch(ctx, &pipeline)
+	err := read(answers, queries)
+	// Only at the end of the pipeline does the server commit, so what was read
+	// counts only once Close has seen it.
+	if closed := answers.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && !alone {
+		err = stopped(StopOther)
+	}
+	return err
+}
+
+func read(answers pgx.BatchResults, queries []query) error {
+	for _, q := range queries {
+		rows, err := answers.Query()
+		if err != nil {
+			return err
+		}
+		err = q.rows(rows)
+		rows.Close()
+		// The server's own error says more than "no rows".
+		if failed := rows.Err(); failed != nil {
+			return failed
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, d.Milliseconds()), 10) + "ms" // 0 would mean no limit
+}
+
+// The server's error codes that the engine has an answer to.
+// https://www.postgresql.org/docs/current/errcodes-appendix.html
+const (
+	lockNotAvailable      = "55P03"
+	foreignKeyViolation   = "23503"
+	restrictViolation     = "23001" // what PostgreSQL 18 says for ON DELETE RESTRICT
+	deadlockDetected      = "40P01"
+	serializationFailure  = "40001"
+	queryCanceled         = "57014" // statement_timeout, or an operator
+	insufficientPrivilege = "42501"
+	featureNotSupported   = "0A000"
+)
+
+// code is the server's code for an error, or "" if it is not the server's.
+func code(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}

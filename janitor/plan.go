@@ -1,0 +1,72 @@
+package janitor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// node is what EXPLAIN (FORMAT JSON) tells of one step of a plan.
+type node struct {
+	Type  string  `json:"Node Type"`
+	Table string  `json:"Relation Name"`
+	Cond  string  `json:"Index Cond"`
+	Rows  float64 `json:"Plan Rows"`
+	Plans []node  `json:"Plans"`
+}
+
+// walksIndex asks the server for its plan of the very statement that finds an edge:
+// whether it follows an index on the key, in its order and without looking at rows
+// outside the window, and how many rows it expects up to the walk's end. Asked for
+// each run, since an index may come and go; the answer covers what no catalogue query
+// would (partial indexes, partitions, an index the planner may not use yet).
+func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err error) {
+	var plans []struct{ Plan node }
+	var text string
+	args := w.args("until", w.until, "rows", w.BatchMaxRows)
+	if err := w.exchange(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)}); err != nil {
+		return 0, fmt.Errorf("explain the window on %s: %w", key, err)
+	}
+	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
+		return 0, fmt.Errorf("read the plan of the window on %s: %w", key, err)
+	}
+	rows, wrong := plans[0].Plan.follows(key)
+	if wrong != "" {
+		return 0, &planError{key: key, table: w.Table.Sanitize(), plan: wrong}
+	}
+	return int64(rows), nil
+}
+
+// follows says how many rows the plan expects to meet on the index, and the first
+// step that does not follow it, if any.
+func (n node) follows(key string) (rows float64, wrong string) {
+	switch n.Type {
+	case "Index Scan", "Index Only Scan":
+		if !strings.Contains(n.Cond, key) {
+			return 0, n.Type + " on " + n.Table + " without a condition on " + key
+		}
+		return n.Rows, ""
+	case "Sort", "Incremental Sort":
+		return 0, n.Type // the index gives another order
+	}
+	if n.Table != "" {
+		return 0, n.Type + " on " + n.Table
+	}
+	for _, child := range n.Plans {
+		more, wrong := child.follows(key)
+		if wrong != "" {
+			return 0, wrong
+		}
+		rows += more
+	}
+	return rows, ""
+}
+
+// planError says that the server has no index to walk.
+type planError struct{ key, table, plan string }
+
+func (e *planError) Error() string {
+	return fmt.Sprintf("no usable index leads with %s (the server plans: %s); create one: CREATE INDEX CONCURRENTLY ON %s (%s)",
+		e.key, e.plan, e.table, e.key)
+}

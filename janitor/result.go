@@ -1,0 +1,97 @@
+package janitor
+
+import "time"
+
+// Outcome is how a run ended, in one word.
+type Outcome string
+
+// The outcomes.
+const (
+	Drained Outcome = "drained" // nothing that is due is left
+	Partial Outcome = "partial" // rows that are due are left; StopReason says why
+	Skipped Outcome = "skipped" // another janitor is at work on the table
+	Failed  Outcome = "failed"  // an error ended the run; what it deleted before is deleted
+)
+
+// Outcomes lists them all.
+var Outcomes = [...]Outcome{Drained, Partial, Skipped, Failed}
+
+// StopReason is what ended a run.
+type StopReason string
+
+// The stop reasons.
+const (
+	StopDrained     StopReason = "drained"
+	StopMaxRows     StopReason = "max_rows"
+	StopMaxRunTime  StopReason = "max_run_time"
+	StopCancelled   StopReason = "cancelled" // the context ended, between two batches
+	StopLeft        StopReason = "rows_left" // the walk is complete, but locked or referenced rows stay
+	StopOther       StopReason = "another_janitor"
+	StopTableLocked StopReason = "table_locked" // the table, not rows of it, stayed locked (by DDL)
+	StopClockSkew   StopReason = "clock_skew"
+	StopError       StopReason = "error"
+)
+
+// Counts holds a number of rows for each rule.
+type Counts struct {
+	Expired int64 `json:"expired"`
+	Revoked int64 `json:"revoked"`
+}
+
+// Total is the sum over both rules.
+func (c Counts) Total() int64 { return c.Expired + c.Revoked }
+
+// Of is the count of one rule.
+func (c Counts) Of(r Reason) int64 { return *c.of(r) }
+
+func (c *Counts) of(r Reason) *int64 {
+	if r == Revoked {
+		return &c.Revoked
+	}
+	return &c.Expired
+}
+
+// Left counts due rows that a run had to leave behind, by what held them.
+type Left struct {
+	Locked     int64 `json:"locked"`     // another transaction holds the row
+	Referenced int64 `json:"referenced"` // another table's foreign key still points at it
+}
+
+// Total is the sum over both causes.
+func (l Left) Total() int64 { return l.Locked + l.Referenced }
+
+// Cutoffs are the instants that a run compared with, fixed when it began.
+type Cutoffs struct {
+	Expired time.Time `json:"expired"` // expires_at before this is due
+	Revoked time.Time `json:"revoked"` // revoked_at before this is due
+}
+
+// Overdue is what is due and still there when a run ends, for one rule.
+type Overdue struct {
+	Known  bool          // false: the run could not look
+	Rows   int64         // counted up to OverdueCap
+	Oldest time.Duration // how long the oldest has been due; 0 = none
+}
+
+// Result is the whole truth about one run, also beside an error: rows counted
+// here are gone, for their transaction was committed and its answer arrived.
+type Result struct {
+	Outcome    Outcome
+	StopReason StopReason
+	DryRun     bool
+
+	Deleted Counts // rows this run deleted (0 in a dry run)
+	Would   Counts // rows a dry run found due (0 otherwise)
+	Left    Left
+
+	Batches      map[Reason]int64
+	LongestBatch time.Duration
+	Window       int // rows a window was cut for at the end
+	Began        time.Time
+	Duration     time.Duration
+	Rested       map[Cause]time.Duration
+
+	Cutoffs   Cutoffs
+	ClockSkew time.Duration // the server's clock less ours, as far as a round trip can tell
+	Overdue   map[Reason]Overdue
+}

@@ -1,0 +1,77 @@
+package janitor
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Settings say which tokens are due, how gently they go and when a run stops.
+type Settings struct {
+	// Table is the table of refresh tokens, schema-qualified as the schema check
+	// found it, so that no search_path can put another in its place.
+	Table pgx.Identifier
+
+	KeepExpired   time.Duration // how long a token stays after expires_at
+	KeepRevoked   time.Duration // how long a revoked token stays after revoked_at
+	TokenLifetime time.Duration // the longest life the API gives a token; 0 = unknown
+	MaxClockSkew  time.Duration // a run refuses when the two clocks differ by more
+
+	BatchMaxRows int           // the largest window, in rows
+	BatchGoal    time.Duration // how long one window should take
+	Load         float64       // share of the time at work, in (0,1]
+	MaxRate      int           // rows a second; 0 = no limit
+
+	MaxRows    int64         // rows one run may delete; 0 = no limit
+	MaxRunTime time.Duration // how long one run may take; 0 = no limit
+
+	LockTimeout      time.Duration // longest wait for one lock
+	StatementTimeout time.Duration // longest statement
+
+	DryRun bool // count what would go, delete nothing
+
+	// OnBatch, if set, hears of every batch as it ends, on Run's own goroutine:
+	// a slow listener slows the run.
+	OnBatch func(Batch)
+}
+
+// Batch is what one batch did and where the run stands after it.
+type Batch struct {
+	Reason Reason
+	Rows   int64         // rows deleted, or counted by a dry run
+	Window int           // rows the window was cut for
+	Took   time.Duration // the round trip
+	Done   Counts        // the run's total so far
+	Rest   Rest          // the pause that went before
+	About  int64         // rows due by this rule when the run began, as the planner estimates; -1 = unknown
+}
+
+// Rest is a pause between two batches and what asked for it.
+type Rest struct {
+	Cause Cause
+	For   time.Duration
+}
+
+// Reason is the rule that makes a token due.
+type Reason string
+
+// The two rules.
+const (
+	Expired Reason = "expired" // expires_at is longer ago than KeepExpired
+	Revoked Reason = "revoked" // not yet so expired, but revoked_at is longer ago than KeepRevoked
+)
+
+// Reasons lists both, in the order in which a run takes them.
+var Reasons = [...]Reason{Expired, Revoked}
+
+// Cause is what asks for a rest.
+type Cause string
+
+// The causes of a rest.
+const (
+	ForLoad Cause = "load" // Settings.Load
+	ForRate Cause = "rate" // Settings.MaxRate
+)
+
+// Causes lists them all.
+var Causes = [...]Cause{ForLoad, ForRate}

@@ -1,0 +1,88 @@
+package janitor
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed sql/*.sql
+var files embed.FS
+
+// statements are the texts of one pass. The files are written for psql, in its own
+// notation: :key is a piece of text, which statementsFor puts in; :'floor' is a value,
+// which goes to the server as a parameter.
+type statements struct {
+	open, edge, next, span, overdue string
+	take, takeWaiting               string
+	window, tie                     placed
+}
+
+// placed are the statements on the rows of one place: a window, or a tie's blocks.
+type placed struct{ delete, count, list string }
+
+// statementsFor writes the statements of a pass that walks the index on key by a rule.
+func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
+	cut, aged, cutoff := "true", "expires_at", "@expired_before"
+	if reason == Revoked {
+		aged, cutoff = "revoked_at", "@revoked_before"
+	}
+	if key == "revoked_at" {
+		cut = "is_revoked" // so that an index WHERE is_revoked serves
+	}
+	base := []string{
+		":table", table.Sanitize(),
+		":rule", fragment("rule_" + string(reason)),
+		":key", key,
+		":cutoff", cutoff,
+		":cut", cut,
+		":aged", aged,
+	}
+	text := func(name string, more ...string) string {
+		return strings.NewReplacer(append(more, base...)...).Replace(statement(name))
+	}
+	at := func(place string) placed {
+		where := strings.NewReplacer(base...).Replace(fragment(place))
+		return placed{
+			delete: text("delete", ":place", where),
+			count:  text("count", ":place", where),
+			list:   text("list", ":place", where),
+		}
+	}
+	return statements{
+		open:        text("open"),
+		edge:        text("edge"),
+		next:        text("next"),
+		span:        text("span"),
+		overdue:     text("overdue"),
+		take:        text("take", ":lock", "FOR UPDATE OF t SKIP LOCKED"),
+		takeWaiting: text("take", ":lock", ""),
+		window:      at("in_window"),
+		tie:         at("in_tie"),
+	}
+}
+
+// value is a value in psql's notation; pgx.NamedArgs has its own.
+var value = regexp.MustCompile(`:'([a-z_]+)'`)
+
+// statement is the text of a file, less its comments, which would otherwise travel
+// with every batch.
+func statement(name string) string {
+	text, err := files.ReadFile("sql/" + name + ".sql")
+	if err != nil {
+		panic(fmt.Sprintf("embedded statement: %v", err)) // a misspelt name: no run can mend it
+	}
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
+			kept = append(kept, line)
+		}
+	}
+	return value.ReplaceAllString(strings.TrimSpace(strings.Join(kept, "")), "@$1")
+}
+
+// fragment is a predicate, in brackets.
+func fragment(name string) string { return "(" + statement(name) + ")" }

@@ -1,0 +1,172 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	forever  = "infinity"  // the largest timestamptz there is
+	earliest = "-infinity" // and the smallest
+)
+
+// walk is one pass of a run: windows over the index on one column, from a floor that
+// only ever rises. Timestamps are PostgreSQL's own text from end to end, for Go's
+// time knows neither infinity nor all the years.
+type walk struct {
+	*run
+	reason Reason
+	sql    statements
+	until  string // the walk ends before this key; forever includes the keys at infinity
+
+	floor string // everything below has been dealt with
+	done  bool
+	about int64 // rows due when the run began, by the planner's estimate; -1 = unknown
+
+	waits       bool          // locked rows cannot be passed over here, see pick
+	stay, below int64         // due rows left behind; those of them below the floor
+	late        time.Duration // how long the first of them has been due
+}
+
+// all walks to the end, or until an error says why not.
+func (w *walk) all(ctx context.Context) error {
+	timeouts := 0
+	for !w.done {
+		err := w.step(ctx)
+		if code(err) == queryCanceled && timeouts < retries {
+			timeouts++
+			w.pace.shrink()
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		timeouts = 0
+		w.below = w.stay
+	}
+	return nil
+}
+
+// step deals with the window at the floor and raises the floor to its edge.
+func (w *walk) step(ctx context.Context) error {
+	edge, err := w.window(ctx, w.pace.rows)
+	if edge != nil && *edge == w.floor && w.pace.rows < w.BatchMaxRows {
+		// One timestamp holds more rows than this window. Sessions do that (a
+		// refreshed token keeps its predecessor's expiry), so try the largest.
+		edge, err = w.window(ctx, w.BatchMaxRows)
+	}
+	switch {
+	case err != nil:
+		return err
+	case edge == nil:
+		return w.end(ctx)
+	case *edge == w.floor:
+		return w.tie(ctx)
+	}
+	w.floor = *edge
+	return nil
+}
+
+// end is reached when no key is left below until.
+func (w *walk) end(ctx context.Context) error {
+	if w.until == forever && w.floor != forever {
+		w.floor = forever
+		return w.tie(ctx) // no window's edge lies above infinity
+	}
+	w.done = true
+	return nil
+}
+
+// window clears the window of so many rows at the floor and returns its edge: nil
+// when it reached the end of the walk, the floor itself when one timestamp fills it.
+func (w *walk) window(ctx context.Context, rows int) (edge *string, err error) {
+	var set string
+	err = w.clear(ctx, place{
+		placed: w.sql.window,
+		find:   []query{{w.sql.edge, w.args("until", w.until, "rows", rows), into(&edge, &set)}},
+		rows:   rows,
+	})
+	return edge, err
+}
+
+// tie clears the rows of the timestamp at the floor when they fill a window by
+// themselves. The index cannot tell them apart, and a batch that walks their entries
+// walks over the dead ones of all batches before it, which takes quadratic time. So
+// the heap is walked, a range of blocks a batch.
+func (w *walk) tie(ctx context.Context) error {
+	first, end, err := w.span(ctx)
+	if err != nil {
+		return fmt.Errorf("find the blocks of a tie: %w", err)
+	}
+	// Rows in a block: no more than 226 of this table's columns fit, and some 64 do
+	// where the hash is a SHA-256 in hex.
+	const most, usual = 226, 64
+	perBlock := int64(most)
+	for block := first; block < end; {
+		blocks := max(1, int64(w.pace.rows)/perBlock)
+		before := w.due.Total()
+		err := w.clear(ctx, place{
+			placed: w.sql.tie,
+			first:  tid(block),
+			end:    tid(block + blocks),
+			rows:   int(blocks * most),
+		})
+		if err != nil {
+			return err
+		}
+		perBlock = min(most, max(usual, (w.due.Total()-before)/blocks))
+		block += blocks
+	}
+	var next *string
+	if err := w.send(ctx, query{w.sql.next, w.args("until", w.until), into(&next)}); err != nil {
+		return fmt.Errorf("find the timestamp behind a tie: %w", err)
+	}
+	if next == nil {
+		return w.end(ctx)
+	}
+	w.floor = *next
+	return nil
+}
+
+// span is the range of heap blocks [first, end) that hold the rows of the timestamp
+// at the floor. An index that was built before PostgreSQL 12 and carried over since
+// is not in heap order: then the range may be short, and the next run goes on.
+func (w *walk) span(ctx context.Context) (first, end int64, err error) {
+	var low, high *string
+	var blocks *int64
+	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid), into(&low, &high, &blocks)})
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case blocks != nil:
+		return 0, *blocks, nil
+	case low == nil || high == nil:
+		return 0, 0, nil
+	}
+	if _, err := fmt.Sscanf(*low, "(%d,", &first); err != nil {
+		return 0, 0, fmt.Errorf("read place %q: %w", *low, err)
+	}
+	if _, err := fmt.Sscanf(*high, "(%d,", &end); err != nil {
+		return 0, 0, fmt.Errorf("read place %q: %w", *high, err)
+	}
+	return first, end + 1, nil
+}
+
+func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }
+
+// args are the values of a statement: those that every statement may use, and more
+// as name, value, name, value.
+func (w *walk) args(more ...any) pgx.NamedArgs {
+	args := pgx.NamedArgs{
+		"floor":          w.floor,
+		"expired_before": w.expiredBefore,
+		"revoked_before": w.revokedBefore,
+	}
+	for i := 0; i < len(more); i += 2 {
+		args[more[i].(string)] = more[i+1]
+	}
+	return args
+}
