@@ -16,11 +16,12 @@ type place struct {
 }
 
 // clear deletes what is due in a place (a dry run counts it), in one batch. Where
-// that cannot be, because somebody holds or references a row or the budget ends
+// that cannot be, because somebody holds or references a row or the budget may end
 // within the place, it lists the rows and picks them.
 func (w *walk) clear(ctx context.Context, p place) error {
-	args := w.args("first", p.first, "end", p.end, "rows", min(w.budget(), int64(p.rows)))
-	if w.budget() >= int64(p.rows) {
+	most := min(w.budget(), int64(p.rows))
+	args := w.args("first", p.first, "end", p.end, "rows", most)
+	if most == int64(p.rows) {
 		err := w.whole(ctx, p, args)
 		switch code(err) {
 		case lockNotAvailable, foreignKeyViolation, restrictViolation:
@@ -34,9 +35,13 @@ func (w *walk) clear(ctx context.Context, p place) error {
 	}
 	if w.DryRun {
 		*w.due.of(w.reason) += int64(len(listed.at))
-		return nil
+	} else if err := w.pick(ctx, listed); err != nil {
+		return err
 	}
-	return w.pick(ctx, listed)
+	if most < int64(p.rows) && most == int64(len(listed.at)) {
+		return stopped(StopMaxRows) // the place may hold more
+	}
+	return nil
 }
 
 // whole clears a place in one batch.

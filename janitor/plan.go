@@ -47,8 +47,6 @@ func (n node) follows(key string) (rows float64, wrong string) {
 			return 0, n.Type + " on " + n.Table + " without a condition on " + key
 		}
 		return n.Rows, ""
-	case "Sort", "Incremental Sort":
-		return 0, n.Type // the index gives another order
 	}
 	if n.Table != "" {
 		return 0, n.Type + " on " + n.Table
@@ -59,6 +57,9 @@ func (n node) follows(key string) (rows float64, wrong string) {
 			return 0, wrong
 		}
 		rows += more
+	}
+	if strings.HasSuffix(n.Type, "Sort") {
+		return 0, n.Type // the index is in another order
 	}
 	return rows, ""
 }

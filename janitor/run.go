@@ -17,23 +17,12 @@ import (
 // The connection has to be in a mode without named prepared statements
 // (pgx.QueryExecModeExec) to work through PgBouncer, and must not be in a transaction.
 func Run(ctx context.Context, conn *pgx.Conn, s Settings) (Result, error) {
-	r := &run{Settings: s, conn: conn, pace: newPace(s), began: time.Now()}
-	r.result = Result{
-		DryRun:  s.DryRun,
-		Began:   r.began,
-		Batches: map[Reason]int64{},
-		Rested:  map[Cause]time.Duration{},
-		Overdue: map[Reason]Overdue{},
+	r := newRun(conn, s)
+	err := r.readClocks(ctx)
+	if err == nil {
+		err = r.passes(ctx)
 	}
-	err := r.passes(ctx)
-	r.result.Duration = time.Since(r.began)
-	r.result.Window = r.pace.rows
-	if s.DryRun {
-		r.result.Would = r.due
-	} else {
-		r.result.Deleted = r.due
-	}
-	return r.result, err
+	return r.end(err)
 }
 
 // run is one run in progress.
@@ -59,9 +48,24 @@ type stopped StopReason
 
 func (s stopped) Error() string { return "stopped: " + string(s) }
 
-// passes does the two passes and settles the outcome.
+func newRun(conn *pgx.Conn, s Settings) *run {
+	r := &run{Settings: s, conn: conn, pace: newPace(s), open: statement("open"), began: time.Now()}
+	r.result = Result{
+		DryRun:  s.DryRun,
+		Began:   r.began,
+		Batches: map[Reason]int64{},
+		Rested:  map[Cause]time.Duration{},
+		Overdue: map[Reason]Overdue{},
+	}
+	return r
+}
+
+// passes does the two passes and looks back at what they leave.
 func (r *run) passes(ctx context.Context) error {
-	walks, err := r.prepare(ctx)
+	walks, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
 	for _, w := range walks {
 		if err = w.all(ctx); err != nil {
 			err = fmt.Errorf("%s pass: %w", w.reason, err)
@@ -69,35 +73,47 @@ func (r *run) passes(ctx context.Context) error {
 		}
 	}
 	stop, wasStopped := errors.AsType[stopped](err)
-	// Whoever another janitor sent away leaves it to that one to tell.
-	if len(walks) > 0 && !r.DryRun && stop != stopped(StopOther) && r.lookBack(ctx, walks) && wasStopped {
-		err = nil // the budget ended with the work
+	if r.DryRun || stop == stopped(StopOther) {
+		return err // it is for the janitor at work to tell what is overdue
 	}
-	switch {
-	case err == nil && r.result.Left.Total() > 0:
-		r.result.Outcome, r.result.StopReason = Partial, StopLeft
-	case err == nil:
-		r.result.Outcome, r.result.StopReason = Drained, StopDrained
-	case !wasStopped:
-		if r.result.StopReason == "" {
-			r.result.StopReason = StopError
-		}
-		r.result.Outcome = Failed
-		return err
-	case stop == stopped(StopOther):
-		r.result.Outcome, r.result.StopReason = Skipped, StopOther
-	default:
-		r.result.Outcome, r.result.StopReason = Partial, StopReason(stop)
+	if r.lookBack(ctx, walks) && wasStopped {
+		return nil // the budget ended with the work
 	}
-	return nil
+	return err
 }
 
-// prepare fixes the cutoffs and plans the two passes.
-func (r *run) prepare(ctx context.Context) ([]*walk, error) {
-	r.open = statement("open")
-	if err := r.readClocks(ctx); err != nil {
-		return nil, err
+// end settles the result. An error that only says why the run stopped is none.
+func (r *run) end(err error) (Result, error) {
+	res := &r.result
+	res.Duration = time.Since(r.began)
+	res.Window = r.pace.rows
+	if r.DryRun {
+		res.Would = r.due
+	} else {
+		res.Deleted = r.due
 	}
+	stop, wasStopped := errors.AsType[stopped](err)
+	switch {
+	case err == nil && res.Left.Total() > 0:
+		res.Outcome, res.StopReason = Partial, StopLeft
+	case err == nil:
+		res.Outcome, res.StopReason = Drained, StopDrained
+	case stop == stopped(StopOther):
+		res.Outcome, res.StopReason = Skipped, StopOther
+	case wasStopped:
+		res.Outcome, res.StopReason = Partial, StopReason(stop)
+	case res.StopReason == "":
+		res.Outcome, res.StopReason = Failed, StopError
+		return *res, err
+	default:
+		res.Outcome = Failed
+		return *res, err
+	}
+	return *res, nil
+}
+
+// plan decides along which index each of the two passes walks, and how far.
+func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
 	about, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {

@@ -45,7 +45,6 @@ func (w *walk) all(ctx context.Context) error {
 			return err
 		}
 		timeouts = 0
-		w.below = w.stay
 	}
 	return nil
 }
@@ -66,14 +65,17 @@ func (w *walk) step(ctx context.Context) error {
 	case *edge == w.floor:
 		return w.tie(ctx)
 	}
-	w.floor = *edge
+	w.raise(*edge)
 	return nil
 }
+
+// raise raises the floor: what is below it now and still there stays.
+func (w *walk) raise(floor string) { w.floor, w.below = floor, w.stay }
 
 // end is reached when no key is left below until.
 func (w *walk) end(ctx context.Context) error {
 	if w.until == forever && w.floor != forever {
-		w.floor = forever
+		w.raise(forever)
 		return w.tie(ctx) // no window's edge lies above infinity
 	}
 	w.done = true
@@ -97,14 +99,14 @@ func (w *walk) window(ctx context.Context, rows int) (edge *string, err error) {
 // walks over the dead ones of all batches before it, which takes quadratic time. So
 // the heap is walked, a range of blocks a batch.
 func (w *walk) tie(ctx context.Context) error {
-	first, end, err := w.span(ctx)
+	first, end, leaves, err := w.span(ctx)
 	if err != nil {
 		return fmt.Errorf("find the blocks of a tie: %w", err)
 	}
-	// Rows in a block: no more than 226 of this table's columns fit, and some 64 do
-	// where the hash is a SHA-256 in hex.
-	const most, usual = 226, 64
-	perBlock := int64(most)
+	// Rows in a block of each partition: no more than 226 of this table's columns
+	// fit, and some 64 do where the hash is a SHA-256 in hex.
+	most, usual := 226*leaves, 64*leaves
+	perBlock := most
 	for block := first; block < end; {
 		blocks := max(1, int64(w.pace.rows)/perBlock)
 		before := w.due.Total()
@@ -127,32 +129,33 @@ func (w *walk) tie(ctx context.Context) error {
 	if next == nil {
 		return w.end(ctx)
 	}
-	w.floor = *next
+	w.raise(*next)
 	return nil
 }
 
-// span is the range of heap blocks [first, end) that hold the rows of the timestamp
-// at the floor. An index that was built before PostgreSQL 12 and carried over since
-// is not in heap order: then the range may be short, and the next run goes on.
-func (w *walk) span(ctx context.Context) (first, end int64, err error) {
+// span is the range of heap blocks [first, end) that hold the rows of the timestamp at
+// the floor, in each of so many leaves: the partitions, or the table itself. An index
+// that was built before PostgreSQL 12 and carried over since is not in heap order: then
+// the range may be short, and the next run goes on.
+func (w *walk) span(ctx context.Context) (first, end, leaves int64, err error) {
 	var low, high *string
-	var blocks *int64
-	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid), into(&low, &high, &blocks)})
-	switch {
-	case err != nil:
-		return 0, 0, err
-	case blocks != nil:
-		return 0, *blocks, nil
-	case low == nil || high == nil:
-		return 0, 0, nil
+	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid), into(&low, &high, &leaves, &end)})
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if low == nil || high == nil {
+		if leaves == 1 {
+			end = 0 // no such row
+		}
+		return 0, end, leaves, nil
 	}
 	if _, err := fmt.Sscanf(*low, "(%d,", &first); err != nil {
-		return 0, 0, fmt.Errorf("read place %q: %w", *low, err)
+		return 0, 0, 0, fmt.Errorf("read place %q: %w", *low, err)
 	}
 	if _, err := fmt.Sscanf(*high, "(%d,", &end); err != nil {
-		return 0, 0, fmt.Errorf("read place %q: %w", *high, err)
+		return 0, 0, 0, fmt.Errorf("read place %q: %w", *high, err)
 	}
-	return first, end + 1, nil
+	return first, end + 1, leaves, nil
 }
 
 func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }

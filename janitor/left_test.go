@@ -1,0 +1,211 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// hold opens a transaction beside the run and leaves it open to the test's end.
+func (tab *table) hold(sql string) *table {
+	tab.t.Helper()
+	other := &table{Conn: connect(tab.t, tab.url), t: tab.t, url: tab.url}
+	other.exec(`BEGIN`)
+	other.exec(sql)
+	return other
+}
+
+func TestLockedRowsAreLeft(t *testing.T) {
+	t.Parallel()
+	for _, variant := range []struct {
+		name  string
+		setUp func(*table)
+	}{
+		{"as migrated", nil},
+		{"partitioned", (*table).partition},
+		{"in a tie", func(tab *table) { tab.fill(400, "'"+at(-2*time.Hour)+"'", "false", "NULL") }},
+		{"without the right to update", func(tab *table) { tab.lessRights() }},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.insert(token{name: "held", expires: at(-2 * time.Hour)}, token{name: "held as well", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+			other := tab.hold(`SELECT 1`)
+			if variant.setUp != nil {
+				variant.setUp(tab)
+				if tab.count("token_hash = 'held'") == 0 {
+					tab.insert(token{name: "held", expires: at(-2 * time.Hour)}, token{name: "held as well", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+				}
+			}
+			other.exec(`SELECT FROM refresh_tokens WHERE token_hash IN ('held', 'held as well') FOR UPDATE`)
+			if variant.name != "without the right to update" {
+				tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			}
+			total := tab.count("true")
+			s.BatchMaxRows = 100
+			s.LockTimeout = 20 * time.Millisecond
+			res := tab.run(s)
+			if res.Left != (Left{Locked: 2}) || res.Outcome != Partial || res.StopReason != StopLeft || res.Deleted.Expired != total-3 {
+				t.Errorf("run: %+v, of %d rows", res, total)
+			}
+			if got := res.Overdue[Expired]; got.Rows != 2 || got.Oldest != 2*time.Hour {
+				t.Errorf("overdue: %+v", got)
+			}
+			tab.survive("held", "held as well", "live")
+			other.exec(`COMMIT`)
+			if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 2 {
+				t.Errorf("run after the lock went: %+v", res)
+			}
+			tab.survive("live")
+		})
+	}
+}
+
+// lessRights makes the connection one of a role with the fewest rights: it can read
+// three columns, none of them a secret, and the places of rows, and delete.
+func (tab *table) lessRights() {
+	tab.t.Helper()
+	tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	role := pgx.Identifier{fmt.Sprintf("janitor_%d", time.Now().UnixNano())}.Sanitize()
+	tab.exec(`CREATE ROLE ` + role)
+	tab.exec(`GRANT DELETE, SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO ` + role)
+	tab.t.Cleanup(func() {
+		_, _ = tab.Exec(context.Background(), `RESET ROLE; DROP OWNED BY `+role+`; DROP ROLE `+role)
+	})
+	tab.exec(`GRANT SELECT (token_hash) ON refresh_tokens TO ` + role) // for this test's own looks
+	tab.exec(`SET ROLE ` + role)
+}
+
+func TestReferencedRowsAreLeft(t *testing.T) {
+	t.Parallel()
+	for _, variant := range []struct{ name, onDelete string }{
+		{"no action", "NO ACTION"}, {"restrict", "RESTRICT"}, {"deferred", "NO ACTION DEFERRABLE INITIALLY DEFERRED"},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.insert(
+				token{name: "referenced", expires: at(-2 * time.Hour)},
+				token{name: "referenced, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
+				token{name: "live", expires: at(week)},
+			)
+			tab.exec(`CREATE TABLE audit (token uuid REFERENCES refresh_tokens ON DELETE ` + variant.onDelete + `)`)
+			tab.exec(`INSERT INTO audit SELECT id FROM refresh_tokens WHERE token_hash LIKE 'referenced%'`)
+			res := tab.run(s)
+			if res.Left != (Left{Referenced: 2}) || res.Outcome != Partial || res.Deleted != (Counts{Expired: 500}) {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("referenced", "referenced, revoked", "live")
+			tab.exec(`DELETE FROM audit`)
+			if res := tab.run(s); res.Outcome != Drained || res.Deleted != (Counts{Expired: 1, Revoked: 1}) {
+				t.Errorf("run after the reference went: %+v", res)
+			}
+			tab.survive("live")
+		})
+	}
+}
+
+// The API prolongs an expired session while its row is being deleted: the row that
+// is no longer due stays.
+func TestProlongedWhileDeleted(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.insert(token{name: "prolonged", expires: at(-2 * time.Hour)}, token{name: "expired", expires: at(-2 * time.Hour)})
+	api := tab.hold(`UPDATE refresh_tokens SET expires_at = '` + at(week) + `' WHERE token_hash = 'prolonged'`)
+	watch := &table{Conn: connect(t, tab.url), t: t}
+	s.LockTimeout = time.Minute
+	s.StatementTimeout = time.Minute
+	committed := make(chan struct{})
+	go func() { // commits once the run waits for the row
+		defer close(committed)
+		for waiting := false; !waiting && t.Context().Err() == nil; {
+			_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
+		}
+		_, _ = api.Exec(context.Background(), `COMMIT`)
+	}()
+	res := tab.run(s)
+	<-committed
+	if res.Deleted.Expired != 1 || res.Outcome != Drained {
+		t.Errorf("run: %+v", res)
+	}
+	tab.survive("prolonged")
+}
+
+// A table that DDL holds is waited for, in short waits, and then left.
+func TestTableLocked(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"ACCESS EXCLUSIVE", "SHARE"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.fill(1000, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+			s.LockTimeout = 5 * time.Millisecond
+			locker := connect(t, tab.url)
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired > 0 {
+					_, err := locker.Exec(t.Context(), `BEGIN; LOCK TABLE refresh_tokens IN `+mode+` MODE`, pgx.QueryExecModeSimpleProtocol)
+					if err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			s.BatchMaxRows = 100
+			res := tab.run(s)
+			if res.Outcome != Partial || res.StopReason != StopTableLocked || res.Left.Total() > 200 || res.Deleted.Expired == 0 {
+				t.Errorf("run: %+v", res)
+			}
+			if _, err := locker.Exec(t.Context(), `ROLLBACK`); err != nil {
+				t.Fatal(err)
+			}
+			s.OnBatch = nil
+			if left := tab.count("true"); left != 1000-res.Deleted.Expired {
+				t.Errorf("%d rows left, %d deleted", left, res.Deleted.Expired)
+			}
+			if res := tab.run(s); res.Outcome != Drained {
+				t.Errorf("run after the DDL: %+v", res)
+			}
+		})
+	}
+}
+
+func TestSerializationFailuresAreRetried(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.insert(token{name: "prolonged", expires: at(-2 * time.Hour)}, token{name: "expired", expires: at(-3 * time.Hour)})
+	tab.exec(`SET default_transaction_isolation = 'repeatable read'`)
+	api := tab.hold(`UPDATE refresh_tokens SET expires_at = '` + at(week) + `' WHERE token_hash = 'prolonged'`)
+	watch := &table{Conn: connect(t, tab.url), t: t}
+	s.LockTimeout = time.Minute
+	s.StatementTimeout = time.Minute
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for waiting := false; !waiting && t.Context().Err() == nil; {
+			_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
+		}
+		_, _ = api.Exec(context.Background(), `COMMIT`)
+	}()
+	s.LockTimeout = 200 * time.Millisecond // also bounds the pause before the retry
+	res := tab.run(s)
+	<-done
+	if res.Deleted.Expired != 1 {
+		t.Errorf("run: %+v", res)
+	}
+	tab.survive("prolonged")
+}
+
+func TestStatementTimeoutCutsTheWindow(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN OLD; END $$`)
+	tab.exec(`CREATE TRIGGER slow BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
+	s.StatementTimeout = 300 * time.Millisecond // a window of 1,000 takes longer, one of 100 does not
+	if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 1000 || res.LongestBatch > time.Second {
+		t.Errorf("run: %+v", res)
+	}
+}

@@ -1,0 +1,121 @@
+package janitor
+
+import (
+	"testing"
+	"time"
+)
+
+const ms = time.Millisecond
+
+func TestPaceFindsItsWindow(t *testing.T) {
+	t.Parallel()
+	for _, disk := range []struct {
+		name    string
+		perRow  time.Duration // what a row costs, beside 1ms for the trip
+		max     int
+		settles int // rows, within a fifth
+	}{
+		{"in memory", time.Microsecond, 5000, 5000},
+		{"slow disk", 20 * time.Microsecond, 5000, 2450},
+		{"very slow disk", 200 * time.Microsecond, 5000, 245},
+		{"below the floor", 5 * ms, 5000, floorRows},
+		{"small by order", time.Microsecond, 10, 10},
+	} {
+		t.Run(disk.name, func(t *testing.T) {
+			t.Parallel()
+			s := settings()
+			s.BatchMaxRows = disk.max
+			p := newPace(s)
+			for range 20 {
+				p.resize(ms + time.Duration(p.rows)*disk.perRow)
+				if p.rows < 1 || p.rows > disk.max {
+					t.Fatalf("a window of %d rows", p.rows)
+				}
+			}
+			// Right is what takes between two thirds of the goal and all of it.
+			if p.rows > disk.settles || p.rows < disk.settles*3/5 {
+				t.Errorf("settles at %d rows, want about %d", p.rows, disk.settles)
+			}
+		})
+	}
+}
+
+func TestPaceShrinksAtOnce(t *testing.T) {
+	t.Parallel()
+	p := newPace(settings())
+	for range 10 {
+		p.resize(ms)
+	}
+	p.resize(500 * ms) // ten times the goal
+	if p.rows != 500 {
+		t.Errorf("%d rows after a stall, want 500", p.rows)
+	}
+	p.resize(time.Hour)
+	if p.rows != floorRows {
+		t.Errorf("%d rows after an hour, want the floor", p.rows)
+	}
+}
+
+// Load and rate are kept within a tenth, also by timers that oversleep, and no second
+// holds more than its share.
+func TestPaceIsHonest(t *testing.T) {
+	t.Parallel()
+	for _, want := range []struct {
+		name string
+		load float64
+		rate int
+		over time.Duration // by which every rest oversleeps
+	}{
+		{"half load", 0.5, 0, 0},
+		{"half load, sleepy timers", 0.5, 0, ms},
+		{"a tenth", 0.1, 0, 3 * ms},
+		{"all", 1, 0, 0},
+		{"20,000 rows/s", 1, 20000, ms},
+		{"500 rows/s", 0.5, 500, 2 * ms},
+		{"7 rows/s", 0.5, 7, 0},
+	} {
+		t.Run(want.name, func(t *testing.T) {
+			t.Parallel()
+			s := settings()
+			s.Load, s.MaxRate = want.load, want.rate
+			p := newPace(s)
+			var now, work time.Duration
+			var rows int64
+			for i := 0; now < time.Minute; i++ {
+				took := time.Duration(3+i%5) * ms
+				n := int64(p.rows)
+				rest := p.after(now, took, n)
+				p.resize(took)
+				work, rows, now = work+took, rows+n, now+took
+				if rest.For > 0 {
+					slept := rest.For + want.over
+					p.rested(slept)
+					now += slept
+				}
+				if want.rate > 0 && n > int64(max(1, want.rate/ratePerWindow)) {
+					t.Fatalf("a burst of %d rows", n)
+				}
+			}
+			load, rate := float64(work)/float64(now), float64(rows)/now.Seconds()
+			if want.rate > 0 {
+				if rate > float64(want.rate)*1.01 || rate < float64(want.rate)*0.9 {
+					t.Errorf("%.0f rows/s, want %d", rate, want.rate)
+				}
+			} else if load > want.load*1.01 || load < want.load*0.9 {
+				t.Errorf("load %.2f, want %.2f", load, want.load)
+			}
+		})
+	}
+}
+
+func TestPaceMakesNoUpForLostTime(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	s.MaxRate = 1000
+	p := newPace(s)
+	p.after(0, ms, 100)
+	// An hour of silence, then a batch: the next is due a tenth of a second after.
+	if rest := p.after(time.Hour, ms, 100); rest.For != 99*ms || rest.Cause != ForRate {
+		t.Errorf("rest %+v, want 99ms for the rate", rest)
+	}
+}

@@ -1,0 +1,166 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+func TestMain(m *testing.M) { pgtemp.Main(m) }
+
+// noon is when the tests' runs take place, unless they ask the real clocks.
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 123456000, time.UTC)
+
+// settings are the defaults, without rests.
+func settings() Settings {
+	return Settings{
+		Table:            pgx.Identifier{"public", "refresh_tokens"},
+		KeepExpired:      time.Hour,
+		KeepRevoked:      7 * 24 * time.Hour,
+		MaxClockSkew:     time.Minute,
+		BatchMaxRows:     5000,
+		BatchGoal:        50 * time.Millisecond,
+		Load:             1,
+		LockTimeout:      100 * time.Millisecond,
+		StatementTimeout: 5 * time.Second,
+	}
+}
+
+// table is a table of refresh tokens in a database of its own.
+type table struct {
+	*pgx.Conn
+	t   testing.TB
+	url string
+}
+
+func newTable(t testing.TB) *table {
+	t.Helper()
+	url := pgtemp.Head(t)
+	tab := &table{Conn: connect(t, url), t: t, url: url}
+	tab.exec(`INSERT INTO users (id, email) VALUES ('00000000-0000-0000-0000-000000000001', 'ada@example.org')`)
+	return tab
+}
+
+// partition makes the table a partitioned one, by hash of its id, with the same indexes.
+func (tab *table) partition() {
+	tab.t.Helper()
+	tab.exec(`ALTER TABLE refresh_tokens RENAME TO plain`)
+	tab.exec(`CREATE TABLE refresh_tokens (LIKE plain INCLUDING DEFAULTS) PARTITION BY HASH (id)`)
+	for i := range 3 {
+		tab.exec(fmt.Sprintf(`CREATE TABLE part%d PARTITION OF refresh_tokens FOR VALUES WITH (MODULUS 3, REMAINDER %d)`, i, i))
+	}
+	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
+	tab.exec(`DROP TABLE plain`)
+}
+
+func connect(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func (tab *table) exec(sql string, args ...any) {
+	tab.t.Helper()
+	if _, err := tab.Exec(tab.t.Context(), sql, args...); err != nil {
+		tab.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// token is a row by its name, which is its hash. Empty times are NULL.
+type token struct {
+	name       string
+	expires    string
+	revoked    bool
+	revokedAt  string
+	referenced bool
+}
+
+func (tab *table) insert(tokens ...token) {
+	tab.t.Helper()
+	for _, k := range tokens {
+		tab.exec(`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at, is_revoked, revoked_at)
+			VALUES (md5($1)::uuid, '00000000-0000-0000-0000-000000000001', $1, nullif($2, '')::timestamptz, $3, nullif($4, '')::timestamptz)`,
+			k.name, k.expires, k.revoked, k.revokedAt)
+	}
+}
+
+// fill inserts n rows; row i, from 1 on, has the values of three SQL expressions over i.
+func (tab *table) fill(n int, expires, revoked, revokedAt string) {
+	tab.t.Helper()
+	tab.exec(fmt.Sprintf(`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at, is_revoked, revoked_at)
+		SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', gen_random_uuid()::text, (%s)::timestamptz, %s, (%s)::timestamptz
+		FROM generate_series(1, %d) AS i`, expires, revoked, revokedAt, n))
+}
+
+func (tab *table) names() []string {
+	tab.t.Helper()
+	rows, err := tab.Query(tab.t.Context(), `SELECT token_hash FROM refresh_tokens ORDER BY token_hash COLLATE "C"`)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	return names
+}
+
+func (tab *table) count(where string) (n int64) {
+	tab.t.Helper()
+	if err := tab.QueryRow(tab.t.Context(), `SELECT count(*) FROM refresh_tokens WHERE `+where).Scan(&n); err != nil {
+		tab.t.Fatal(err)
+	}
+	return n
+}
+
+// survive fails the test unless just these rows are left.
+func (tab *table) survive(want ...string) {
+	tab.t.Helper()
+	slices.Sort(want)
+	if got := tab.names(); !slices.Equal(got, want) {
+		tab.t.Errorf("left: %s\nwant: %s", strings.Join(got, " "), strings.Join(want, " "))
+	}
+}
+
+// runAt is Run at a given time.
+func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result, error) {
+	tab.t.Helper()
+	r := newRun(tab.Conn, s)
+	if err := tab.QueryRow(tab.t.Context(), `SELECT $1::regclass::oid::bigint`, s.Table.Sanitize()).Scan(&r.oid); err != nil {
+		tab.t.Fatal(err)
+	}
+	err := r.fixCutoffs(now, now, now)
+	if err == nil {
+		err = r.passes(ctx)
+	}
+	return r.end(err)
+}
+
+// run is runAt noon, without an error.
+func (tab *table) run(s Settings) Result {
+	tab.t.Helper()
+	res, err := tab.runAt(tab.t.Context(), noon, s)
+	if err != nil {
+		tab.t.Fatalf("run: %v", err)
+	}
+	return res
+}
+
+// at is noon plus d, in PostgreSQL's words.
+func at(d time.Duration) string { return timestamp(noon.Add(d)) }

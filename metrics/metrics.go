@@ -1,0 +1,217 @@
+// Package metrics turns what a janitor's runs did into a Prometheus exposition:
+// values in, exposition out. It reads no clock and measures nothing itself.
+package metrics
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+// Build is what the running program was built from.
+type Build struct {
+	Version   string // of the module, such as v1.2.0
+	GoVersion string // such as go1.26.0
+	Revision  string // of the version control system
+}
+
+// Metrics holds every metric of one janitor. All methods may be called at any
+// time and from any goroutine; the runs that are told must not overlap.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	deleted, batches, rested, left *prometheus.CounterVec
+	batchDuration, runDuration     prometheus.Histogram
+	batchRows                      prometheus.Gauge
+
+	runs                          *prometheus.CounterVec
+	lastRun, lastSuccess, nextRun prometheus.Gauge
+	ticksSkipped                  prometheus.Counter
+
+	overdue, oldest, keep *prometheus.GaugeVec
+	clockSkew             prometheus.Gauge
+
+	schemaAtHead prometheus.Gauge
+	schema       *schemaInfo
+
+	mu    sync.Mutex
+	heard heard // of the run in progress, guarded by mu
+}
+
+// New makes the metrics, every label value present at 0, on a registry of their
+// own, beside the Go runtime's and the process's.
+func New(b Build) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+
+		deleted: counters("tokens_deleted_total", "reason",
+			"Tokens deleted. Dry runs do not count."),
+		batches: counters("batches_total", "reason",
+			"Batches done. Dry runs do not count."),
+		rested: counters("rested_seconds_total", "cause",
+			"Time rested between batches, by what asked for it. Dry runs do not count."),
+		left: counters("tokens_left_total", "cause",
+			"Times that a run left a token that is due to a later run. Dry runs do not count."),
+		// A batch aims at --batch-goal, 50ms, and ends by --statement-timeout, 5s:
+		// the bounds are dense around the one and go past the other.
+		batchDuration: histogram("batch_duration_seconds",
+			"Time that one batch took, a round trip.",
+			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
+		batchRows: gauge("batch_rows",
+			"Rows that a batch is cut for now."),
+
+		runs: counters("runs_total", "outcome",
+			"Runs ended. skipped = another janitor was at work; partial = tokens that are due are left."),
+		// Nothing to do takes some milliseconds, the default schedule comes every
+		// 15 minutes, and a first backlog of 100 million rows at the default
+		// 20,000 a second takes an hour and a half.
+		runDuration: histogram("run_duration_seconds",
+			"Time that one run took. Skipped runs do not count.",
+			.01, .05, .25, 1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 21600),
+		lastRun: gauge("last_run_timestamp_seconds",
+			"When the last run ended, whatever its outcome. 0 = never."),
+		lastSuccess: gauge("last_success_timestamp_seconds",
+			"When the last run ended that was drained or partial, and no dry run. 0 = never."),
+		nextRun: gauge("next_run_timestamp_seconds",
+			"When the next run is due. 0 = none is planned."),
+		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "ticks_skipped_total",
+			Help: "Ticks of the schedule that came while this janitor's last run was still at work.",
+		}),
+
+		overdue: gauges("overdue_tokens", "reason",
+			"Tokens due and still there when the last run ended, counted up to a cap. 0 before the first run, NaN when the last run could not look."),
+		oldest: gauges("oldest_overdue_seconds", "reason",
+			"How long the oldest of the overdue tokens has been due, 0 = none. 0 before the first run, NaN when the last run could not look."),
+		keep: gauges("keep_seconds", "reason",
+			"How long a token stays that is expired or revoked."),
+		clockSkew: gauge("clock_skew_seconds",
+			"The database's clock less this process's, when a run last compared them."),
+
+		schemaAtHead: gauge("schema_at_head",
+			"Whether the schema was at this janitor's head revision when last checked."),
+		schema: newSchemaInfo(),
+
+		heard: newHeard(),
+	}
+
+	for _, r := range janitor.Reasons {
+		m.deleted.WithLabelValues(string(r))
+		m.batches.WithLabelValues(string(r))
+		m.overdue.WithLabelValues(string(r))
+		m.oldest.WithLabelValues(string(r))
+		m.keep.WithLabelValues(string(r))
+	}
+	for _, c := range janitor.Causes {
+		m.rested.WithLabelValues(string(c))
+	}
+	for _, o := range janitor.Outcomes {
+		m.runs.WithLabelValues(string(o))
+	}
+	for _, cause := range []string{locked, referenced} {
+		m.left.WithLabelValues(cause)
+	}
+
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "build_info",
+		Help: "Always 1; the labels say what this janitor was built from.",
+		ConstLabels: prometheus.Labels{
+			"version": b.Version, "goversion": b.GoVersion, "revision": b.Revision,
+		},
+	})
+	build.Set(1)
+
+	m.registry.MustRegister(
+		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
+		m.runs, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped,
+		m.overdue, m.oldest, m.keep, m.clockSkew, m.schemaAtHead, m.schema, build,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Registry is where the metrics are registered, and nothing of other packages.
+func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+
+// Handler serves the metrics, as OpenMetrics to those who ask for it.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}
+
+// TickSkipped counts a tick that came while the last run was still at work.
+func (m *Metrics) TickSkipped() { m.ticksSkipped.Inc() }
+
+// NextRun tells when the next run is due; the zero time says that none is.
+func (m *Metrics) NextRun(t time.Time) { m.nextRun.Set(unix(t)) }
+
+// Keep tells how long tokens stay that are expired, and that are revoked.
+func (m *Metrics) Keep(expired, revoked time.Duration) {
+	m.keep.WithLabelValues(string(janitor.Expired)).Set(expired.Seconds())
+	m.keep.WithLabelValues(string(janitor.Revoked)).Set(revoked.Seconds())
+}
+
+// Schema tells what a check found: the revision that the database is at, "" if it
+// has none, and whether that is the head that this janitor knows.
+func (m *Metrics) Schema(atHead bool, revision string) {
+	v := 0.0
+	if atHead {
+		v = 1
+	}
+	m.schemaAtHead.Set(v)
+	m.schema.revision.Store(&revision)
+}
+
+// schemaInfo is a collector of its own because a gauge vector cannot change a
+// label's value in one step: a scrape in between would see two revisions or none.
+type schemaInfo struct {
+	desc     *prometheus.Desc
+	revision atomic.Pointer[string]
+}
+
+func newSchemaInfo() *schemaInfo {
+	s := &schemaInfo{desc: prometheus.NewDesc(namespace+"_schema_info",
+		"Always 1; the label is the schema's revision when last checked, empty = none or not checked yet.",
+		[]string{"revision"}, nil)}
+	s.revision.Store(new(string))
+	return s
+}
+
+func (s *schemaInfo) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
+
+// Collect must not panic on a revision from a SQL_ASCII database, which need not
+// be UTF-8.
+func (s *schemaInfo) Collect(ch chan<- prometheus.Metric) {
+	revision := strings.ToValidUTF8(*s.revision.Load(), "\uFFFD")
+	ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, 1, revision)
+}
+
+const namespace = "token_janitor"
+
+func counters(name, label, help string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(
+		prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+}
+
+func gauges(name, label, help string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(
+		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, []string{label})
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(
+		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+}
+
+func histogram(name, help string, bounds ...float64) prometheus.Histogram {
+	return prometheus.NewHistogram(
+		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: bounds})
+}

@@ -1,0 +1,126 @@
+package metrics
+
+import (
+	"math"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+// The causes for which a run leaves a token, as janitor.Left has them.
+const (
+	locked     = "locked"
+	referenced = "referenced"
+)
+
+// heard is what the batches of the run in progress have told so far.
+type heard struct {
+	deleted map[janitor.Reason]int64
+	batches map[janitor.Reason]int64
+	rested  map[janitor.Cause]time.Duration
+}
+
+func newHeard() heard {
+	return heard{
+		deleted: map[janitor.Reason]int64{},
+		batches: map[janitor.Reason]int64{},
+		rested:  map[janitor.Cause]time.Duration{},
+	}
+}
+
+// Batch counts a batch as it ends, so that a scrape in mid-run sees it move. It is
+// for runs that delete: a dry run's batches must not be told, for nothing in them
+// says that their rows are still there. What a batch tells Run does not count again.
+func (m *Metrics) Batch(b janitor.Batch) {
+	m.batchDuration.Observe(b.Took.Seconds())
+	m.batchRows.Set(float64(b.Window))
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deleted.WithLabelValues(string(b.Reason)).Add(float64(b.Rows))
+	m.heard.deleted[b.Reason] += b.Rows
+	m.batches.WithLabelValues(string(b.Reason)).Inc()
+	m.heard.batches[b.Reason]++
+
+	if b.Rest.For > 0 { // a batch that followed no rest names no cause
+		m.rested.WithLabelValues(string(b.Rest.Cause)).Add(b.Rest.For.Seconds())
+		m.heard.rested[b.Rest.Cause] += b.Rest.For
+	}
+}
+
+// Run counts a run that has ended, whatever its outcome; r.Outcome and r.Began
+// must be set, also when the run never reached the database. What its batches have
+// not told is added here, such as the rest that was cut short by the end of the run,
+// so that the counters are the sum of all Results.
+//
+// A success is a run that was drained or partial. A skipped run is none, for
+// another janitor did the work; neither is a dry run, for nobody did it, and a
+// --dry-run forgotten in a manifest should alert.
+//
+// What is overdue becomes NaN when the run could not look. The last value would
+// stay for ever on a sidecar that always comes second, and 0 would be a lie; max()
+// over a fleet passes over NaN.
+func (m *Metrics) Run(r janitor.Result) {
+	ended := unix(r.Began.Add(r.Duration))
+	m.runs.WithLabelValues(string(r.Outcome)).Inc()
+	m.lastRun.Set(ended)
+	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
+		m.lastSuccess.Set(ended)
+	}
+	if r.Outcome != janitor.Skipped { // with fifty sidecars, 49 of 50 would say some milliseconds
+		m.runDuration.Observe(r.Duration.Seconds())
+	}
+	if r.Window > 0 {
+		m.batchRows.Set(float64(r.Window))
+	}
+	if r.Outcome != janitor.Failed || r.ClockSkew != 0 { // else it may have failed before it looked
+		m.clockSkew.Set(r.ClockSkew.Seconds())
+	}
+	for _, reason := range janitor.Reasons {
+		rows, oldest := math.NaN(), math.NaN()
+		if o := r.Overdue[reason]; o.Known {
+			rows, oldest = float64(o.Rows), age(o.Oldest)
+		}
+		m.overdue.WithLabelValues(string(reason)).Set(rows)
+		m.oldest.WithLabelValues(string(reason)).Set(oldest)
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	told := m.heard
+	m.heard = newHeard()
+	if r.DryRun {
+		return
+	}
+	// A run that panicked has a Result that knows less than its batches told: never subtract.
+	for _, reason := range janitor.Reasons {
+		m.deleted.WithLabelValues(string(reason)).
+			Add(float64(max(0, r.Deleted.Of(reason)-told.deleted[reason])))
+		m.batches.WithLabelValues(string(reason)).
+			Add(float64(max(0, r.Batches[reason]-told.batches[reason])))
+	}
+	for _, cause := range janitor.Causes {
+		m.rested.WithLabelValues(string(cause)).
+			Add(max(0, r.Rested[cause]-told.rested[cause]).Seconds())
+	}
+	m.left.WithLabelValues(locked).Add(float64(r.Left.Locked))
+	m.left.WithLabelValues(referenced).Add(float64(r.Left.Referenced))
+}
+
+// age is in seconds; the longest duration stands for a token that expired at
+// -infinity.
+func age(d time.Duration) float64 {
+	if d == math.MaxInt64 {
+		return math.Inf(1)
+	}
+	return d.Seconds()
+}
+
+// unix is t in seconds, 0 for the zero time. Microseconds, for a float64 holds no
+// more of today's dates.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMicro()) / 1e6
+}

@@ -1,0 +1,147 @@
+package migrations_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/hyphagraph/token-janitor/migrations"
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+const columns = "(id uuid PRIMARY KEY, expires_at timestamptz, is_revoked boolean, revoked_at timestamptz)"
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	table := "CREATE TABLE refresh_tokens " + columns + ";"
+	const index = "CREATE INDEX ON refresh_tokens (expires_at);"
+	for _, c := range []struct {
+		name string
+		sql  string   // for the role $me to find
+		what []string // one word of each problem, in order; none = it is as it should be
+		mend []string // a word of each remedy, or ""
+	}{
+		{"plain", table + index, nil, nil},
+		{"unlogged", "CREATE UNLOGGED TABLE refresh_tokens " + columns + ";" + index, nil, nil},
+		{"more columns, other order", "CREATE TABLE refresh_tokens (revoked_at timestamptz(3), x int, is_revoked boolean, y int, expires_at timestamptz); ALTER TABLE refresh_tokens DROP x;" + index, nil, nil},
+		{"descending", table + "CREATE INDEX ON refresh_tokens (expires_at DESC)", nil, nil},
+		{"leading one of two", table + "CREATE INDEX ON refresh_tokens (expires_at, id)", nil, nil},
+		{"covering", table + "CREATE INDEX ON refresh_tokens (expires_at) INCLUDE (is_revoked)", nil, nil},
+		{"partitioned", "CREATE TABLE refresh_tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" + index +
+			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT", nil, nil},
+		{"a partition alone", "CREATE TABLE tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" +
+			"CREATE TABLE refresh_tokens PARTITION OF tokens DEFAULT;" + index, nil, nil},
+		{"row security that does not apply", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; ALTER ROLE $me BYPASSRLS", nil, nil},
+
+		{"view", "CREATE VIEW refresh_tokens AS SELECT now() AS expires_at, true AS is_revoked, now() AS revoked_at", []string{"is a view"}, []string{"--table"}},
+		{"materialized view", "CREATE MATERIALIZED VIEW refresh_tokens AS SELECT now() AS expires_at, true AS is_revoked, now() AS revoked_at",
+			[]string{"is a materialized view"}, nil},
+		{"inherited from", table + index + "CREATE TABLE old () INHERITS (refresh_tokens)", []string{"inherit from it (public.old)"}, []string{"PARTITION BY"}},
+		{"no columns", "CREATE TABLE refresh_tokens (id int)", []string{"expires_at is missing", "is_revoked is missing", "revoked_at is missing"},
+			[]string{"ADD COLUMN expires_at timestamptz", "ADD COLUMN is_revoked boolean NOT NULL DEFAULT false", "ADD COLUMN revoked_at timestamptz"}},
+		{"other types", "CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked int, revoked_at bigint);",
+			[]string{"expires_at is timestamp without time zone, not timestamptz", "is_revoked is integer, not boolean", "revoked_at is bigint, not timestamptz"},
+			[]string{"TYPE timestamptz USING expires_at AT TIME ZONE 'UTC'", "USING is_revoked::text::boolean", "USING to_timestamp(revoked_at)"}},
+		{"no index", table, []string{"no index leads with expires_at"}, []string{"CREATE INDEX CONCURRENTLY ON public.refresh_tokens (expires_at)"}},
+		{"indexes of no use", table + `CREATE INDEX a ON refresh_tokens (expires_at) WHERE NOT is_revoked;
+			CREATE INDEX b ON refresh_tokens USING brin (expires_at);
+			CREATE INDEX c ON refresh_tokens (expires_at NULLS FIRST);
+			CREATE INDEX d ON refresh_tokens (id, expires_at);
+			CREATE INDEX e ON refresh_tokens ((expires_at::timestamptz AT TIME ZONE 'UTC'))`,
+			[]string{"a is partial, b is not a btree but brin, c sorts nulls at the wrong end"}, []string{"CREATE INDEX CONCURRENTLY"}},
+		{"invalid index", table + "CREATE INDEX a ON refresh_tokens (expires_at); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a'::regclass",
+			[]string{"a is not valid"}, []string{"DROP INDEX public.a"}},
+		{"partitioned, index on the parent only", "CREATE TABLE refresh_tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" +
+			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT; CREATE INDEX a ON ONLY refresh_tokens (expires_at)",
+			[]string{"a is not valid"}, []string{"CREATE INDEX ON public.refresh_tokens (expires_at)"}},
+		{"row security", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY", []string{"row security"}, []string{"BYPASSRLS"}},
+		{"row security for the owner too", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; ALTER TABLE refresh_tokens OWNER TO $me",
+			[]string{"row security"}, []string{"NO FORCE"}},
+		{"no rights", table + index + "REVOKE ALL ON refresh_tokens FROM $me", []string{"may not read expires_at, is_revoked, revoked_at", "may not delete"},
+			[]string{"GRANT SELECT (expires_at, is_revoked, revoked_at) ON public.refresh_tokens TO $me", "GRANT DELETE ON public.refresh_tokens TO $me"}},
+		{"all at once", table + "REVOKE ALL ON refresh_tokens FROM $me; GRANT SELECT (expires_at) ON refresh_tokens TO $me; ALTER TABLE refresh_tokens DROP revoked_at, ENABLE ROW LEVEL SECURITY",
+			[]string{"revoked_at is missing", "no index", "may not read is_revoked", "may not delete", "row security"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			database := pgtemp.Empty(t)
+			admin := connect(t, database)
+			role := newRole(t, admin, "_janitor")
+			grants := "ALTER DEFAULT PRIVILEGES GRANT SELECT, DELETE ON TABLES TO $me;"
+			run(t, admin, strings.ReplaceAll(grants+c.sql, "$me", role))
+			_, err := migrations.Ensure(t.Context(), connect(t, as(t, database, role)), "refresh_tokens", migrations.Check)
+			var contract *migrations.ContractError
+			if len(c.what) == 0 {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.As(err, &contract) {
+				t.Fatalf("got %v", err)
+			}
+			t.Log(err)
+			if len(contract.Problems) != len(c.what) {
+				t.Fatalf("got %d problems, want %d: %v", len(contract.Problems), len(c.what), err)
+			}
+			for i, p := range contract.Problems {
+				if !strings.Contains(p.What, c.what[i]) || p.Remedy == "" {
+					t.Errorf("problem %d is %q, want %q in it", i, p.What, c.what[i])
+				}
+				if i < len(c.mend) && !strings.Contains(p.Remedy, strings.ReplaceAll(c.mend[i], "$me", role)) {
+					t.Errorf("remedy %d is %q, want %q in it", i, p.Remedy, c.mend[i])
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Errorf("more than a line: %q", err)
+			}
+		})
+	}
+}
+
+func TestTemporaryTableIsRefused(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pgtemp.Empty(t))
+	run(t, conn, "CREATE TEMP TABLE refresh_tokens "+columns+"; CREATE INDEX ON refresh_tokens (expires_at)")
+	_, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Check)
+	if err == nil || !strings.Contains(err.Error(), "is a temporary table") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The remedies are to be run as they stand.
+func TestRemediesMend(t *testing.T) {
+	t.Parallel()
+	for _, sql := range []string{
+		"CREATE TABLE refresh_tokens (id int)",
+		"CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked text, revoked_at bigint)",
+		"CREATE TABLE refresh_tokens " + columns + "; ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; REVOKE ALL ON refresh_tokens FROM PUBLIC",
+		"CREATE TABLE refresh_tokens " + columns + "; CREATE INDEX a ON refresh_tokens (expires_at); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a'::regclass",
+		versionSQL + "CREATE TABLE refresh_tokens " + columns + "; INSERT INTO alembic_version VALUES ('024'); REVOKE USAGE ON SCHEMA public FROM PUBLIC",
+	} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			database := pgtemp.Empty(t)
+			admin := connect(t, database)
+			conn := connect(t, as(t, database, newRole(t, admin, "_Janitor's")))
+			run(t, admin, sql)
+			// A column that is made or changed brings up what could not be said of it before: its index, the right to read it.
+			for range 3 {
+				_, err := migrations.Ensure(t.Context(), conn, "public.refresh_tokens", migrations.Check)
+				if err == nil {
+					return
+				}
+				var contract *migrations.ContractError
+				if !errors.As(err, &contract) {
+					t.Fatal(err)
+				}
+				for _, p := range contract.Problems {
+					for statement := range strings.SplitSeq(p.Remedy, "; ") {
+						run(t, admin, strings.TrimPrefix(statement, "then "))
+					}
+				}
+			}
+			t.Error("not mended")
+		})
+	}
+}

@@ -1,0 +1,4 @@
+package migrations
+
+// Parse is for the fuzz target: tests of this package are outside it, because pgtemp imports it.
+var Parse = parse

@@ -1,0 +1,127 @@
+package pgtemp
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations"
+)
+
+// usersSQL makes what the API's revision 003_add_users leaves, version table included.
+//
+//go:embed users.sql
+var usersSQL string
+
+// shared is the one server of a test binary: the tests of a package cannot hand it to each other.
+var shared struct {
+	start  sync.Once
+	server *Server
+	err    error
+
+	template    sync.Once
+	templateErr error
+
+	databases atomic.Int64
+}
+
+// headTemplate is the database that [Head] clones.
+const headTemplate = "head"
+
+// Main runs the tests of a package that uses [Shared], [Empty] or [Head], stops the shared server and exits:
+//
+//	func TestMain(m *testing.M) { pgtemp.Main(m) }
+//
+// Without it the server ends with the test binary as well, but nobody hears of it if that goes wrong.
+func Main(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		if err := shared.server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "pgtemp:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// Shared returns the test binary's server, which the first call starts. If it does not start, every test that
+// asks fails, with the same words.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	// Not t.Context: the server outlives the test that happened to be first.
+	shared.start.Do(func() { shared.server, shared.err = Start(context.Background()) })
+	if shared.err != nil {
+		t.Fatalf("pgtemp: %v", shared.err)
+	}
+	return shared.server
+}
+
+// Empty returns the URL of a new empty database on the shared server, which goes with the test.
+func Empty(t testing.TB) string {
+	t.Helper()
+	return database(t, "template1")
+}
+
+// Head returns the URL of a new database on the shared server whose schema is at head: the tables users and
+// refresh_tokens, empty, and alembic_version at 004_add_refresh_tokens. It goes with the test.
+func Head(t testing.TB) string {
+	t.Helper()
+	s := Shared(t)
+	shared.template.Do(func() { shared.templateErr = makeHead(context.Background(), s) })
+	if shared.templateErr != nil {
+		t.Fatalf("pgtemp: make the database at head that tests get a copy of: %v", shared.templateErr)
+	}
+	return database(t, headTemplate)
+}
+
+func database(t testing.TB, template string) string {
+	t.Helper()
+	s := Shared(t)
+	name := databaseName(t.Name(), shared.databases.Add(1))
+	if err := s.Clone(t.Context(), name, template); err != nil {
+		t.Fatalf("pgtemp: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Drop(context.Background(), name); err != nil {
+			t.Errorf("pgtemp: %v", err)
+		}
+	})
+	return s.URL(name)
+}
+
+// databaseName tells the test in the server's log and in pg_stat_activity; n makes it unique.
+func databaseName(test string, n int64) string {
+	slug := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(test))
+	// PostgreSQL cuts names at 63 bytes; the number takes up to 20.
+	return fmt.Sprintf("%.40s_%d", slug, n)
+}
+
+func makeHead(ctx context.Context, s *Server) error {
+	if err := s.Create(ctx, headTemplate); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, s.URL(headTemplate))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, usersSQL); err != nil {
+		return fmt.Errorf("apply 003_add_users: %w", err)
+	}
+	if _, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade); err != nil {
+		return fmt.Errorf("apply %s: %w", migrations.Head, err)
+	}
+	return nil
+}

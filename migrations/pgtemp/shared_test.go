@@ -1,0 +1,193 @@
+//go:build unix
+
+package pgtemp
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func TestHeadIsAtHead(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, Head(t))
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT string_agg(version_num, ',') FROM alembic_version", "004_add_refresh_tokens"},
+		{"SELECT count(*)::text FROM users", "0"},
+		{"SELECT count(*)::text FROM refresh_tokens", "0"},
+		{
+			"SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'refresh_tokens'::regclass",
+			"ix_refresh_tokens_expires_at ix_refresh_tokens_token_hash ix_refresh_tokens_user_id refresh_tokens_pkey",
+		},
+		{"INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'a@example.org') RETURNING email", "a@example.org"},
+	} {
+		if got := ask(t, conn, c.sql); got != c.want {
+			t.Errorf("%s: %s, want %s", c.sql, got, c.want)
+		}
+	}
+}
+
+func TestDatabasesAreApart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		fresh func(testing.TB) string
+	}{
+		{"Empty", Empty},
+		{"Head", Head},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			one, other := connect(t, c.fresh(t)), connect(t, c.fresh(t))
+			run(t, one, "CREATE TABLE mine ()")
+			if got := ask(t, other, "SELECT count(*)::text FROM pg_class WHERE relname = 'mine'"); got != "0" {
+				t.Error("a table of one database shows in another")
+			}
+		})
+	}
+}
+
+func TestDatabaseGoesWithItsTest(t *testing.T) {
+	t.Parallel()
+	outer := t
+	var gone string
+	t.Run("uses one", func(t *testing.T) {
+		// The connection outlives the inner test: that must not keep the database.
+		conn, err := pgx.Connect(outer.Context(), Empty(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		outer.Cleanup(func() { conn.Close(context.Background()) })
+		gone = ask(t, conn, "SELECT current_database()")
+	})
+	conn := connect(t, Shared(t).URL("postgres"))
+	if !strings.HasPrefix(gone, "testdatabasegoeswithitstest_uses_one_") {
+		t.Errorf("the database was named %s, which does not tell the test", gone)
+	}
+	if got := ask(t, conn, "SELECT count(*)::text FROM pg_database WHERE datname = '"+gone+"'"); got != "0" {
+		t.Errorf("database %s outlived its test", gone)
+	}
+}
+
+func TestCreateCloneDrop(t *testing.T) {
+	t.Parallel()
+	s := Shared(t)
+	for _, name := range []string{"plain", `we"ird näme/with?all&of#it%`, "MiXed"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			if err := s.Create(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			conn, err := pgx.Connect(ctx, s.URL(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ask(t, conn, "SELECT current_database()"); got != name {
+				t.Errorf("the URL leads to %q", got)
+			}
+			run(t, conn, "CREATE TABLE kept ()")
+			conn.Close(ctx)
+			copied := name + " copied"
+			if err := s.Clone(ctx, copied, name); err != nil {
+				t.Fatal(err)
+			}
+			conn = connect(t, s.URL(copied))
+			run(t, conn, "SELECT FROM kept")
+			for _, drop := range []string{name, copied, copied} { // with a connection; a second time
+				if err := s.Drop(ctx, drop); err != nil {
+					t.Error(err)
+				}
+			}
+			err = s.Clone(ctx, copied, name)
+			if err == nil || !strings.Contains(err.Error(), "clone database "+name) || !strings.Contains(err.Error(), "does not exist") {
+				t.Errorf("clone what is dropped: %v", err)
+			}
+		})
+	}
+}
+
+func TestDatabaseName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		test string
+		n    int64
+		want string
+	}{
+		{"TestX", 1, "testx_1"},
+		{"TestX/a_b#01", 2, "testx_a_b_01_2"},
+		{"TestÄ/" + strings.Repeat("long", 30), 1 << 62, "test__longlonglonglonglonglonglonglonglo_4611686018427387904"},
+	} {
+		if got := databaseName(c.test, c.n); got != c.want || len(got) > 63 {
+			t.Errorf("%s: %s (%d bytes), want %s", c.test, got, len(got), c.want)
+		}
+	}
+}
+
+// Every test of a binary whose server does not start fails, each with the reason.
+func TestSharedServerThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	const tests = "TestHeadIsAtHead|TestServerIsAsDocumented|TestCreateCloneDrop"
+	cmd := exec.Command(os.Args[0], "-test.run=^("+tests+")$")
+	cmd.Env = append(os.Environ(), binVariable+"=/no/such/folder")
+	out, err := cmd.CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+		t.Errorf("it ended with %v, want exit status 1", err)
+	}
+	const want = "pgtemp: TOKEN_JANITOR_TEST_PG_BIN=/no/such/folder: not a folder that holds initdb and postgres: no initdb in /no/such/folder\n"
+	if got := strings.Count(string(out), want); got != 3 {
+		t.Errorf("the reason is there %d times, want 3:\n%s", got, out)
+	}
+}
+
+// PostgreSQL refuses root, so a run as root takes another way than an ordinary user's. This has root take both.
+func TestAsOrdinaryUser(t *testing.T) {
+	t.Parallel()
+	who, err := unprivileged()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who == nil {
+		t.Skip("this is an ordinary user already")
+	}
+	dir := openDir(t)
+	binary := dir + "/pgtemp.test" // the original is in a folder that is closed to others
+	text, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(binary, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "-test.v", "-test.run=^(TestHeadIsAtHead|TestStopLeavesNothing|TestServerEndsWithItsProcess)$/^kill$")
+	detach(cmd, who)
+	cmd.Dir = dir
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "HOME=") })
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("as user %s: %v\n%s", who.name, err, out)
+	}
+	if got := strings.Count(string(out), "--- PASS: Test"); got != 4 { // a subtest counts
+		t.Errorf("%d tests passed as user %s, want 4:\n%s", got, who.name, out)
+	}
+}
+
+func ask(t *testing.T, conn *pgx.Conn, sql string) (answer string) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), sql).Scan(&answer); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return answer
+}
+
+func run(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
