@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations"
+)
+
+const (
+	firstRetry = 250 * time.Millisecond // what a database takes to begin to listen
+	lastRetry  = 30 * time.Second       // beyond it waiting longer spares nobody anything
+	repeatWord = 5 * time.Minute        // a wait that goes on is mentioned again
+)
+
+// boot waits until the database is there and the schema as it has to be, upgrading it
+// in that mode, and returns what it found. It tries again, at ever longer intervals,
+// while again says that an error may pass, and logs each error once until it changes.
+func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool) (state migrations.State, err error) {
+	said, saidAt := "", time.Time{}
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		var tried error
+		tried = s.connected(ctx, func(conn *pgx.Conn) (err error) {
+			state, err = s.ensure(ctx, conn, mode)
+			return err
+		})
+		switch {
+		case tried == nil:
+			return state, nil
+		case ctx.Err() != nil:
+			// What the wait was for says more than that it is over.
+			return state, errors.Join(err, ctx.Err())
+		}
+		err = tried
+		s.history.waits(err)
+		if !again(err) {
+			return state, err
+		}
+		if err.Error() != said || time.Since(saidAt) > repeatWord {
+			s.log.Warn("waiting for the database and its schema", "error", err)
+			said, saidAt = err.Error(), time.Now()
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)): // lest a fleet knocks at once
+		case <-ctx.Done():
+			return state, err
+		}
+	}
+}
+
+// bootOnce is boot for a command that somebody waits for: at most --connect-timeout,
+// and only for what passes by itself.
+func (s *service) bootOnce(ctx context.Context, mode migrations.Mode) (migrations.State, error) {
+	ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
+	defer stop()
+	return s.boot(ctx, mode, func(err error) bool {
+		var notReady *migrations.NotReadyError
+		return errors.As(err, &notReady) || unreachable(err)
+	})
+}
+
+// mode is what boot may do to the schema: a dry run changes nothing.
+func (s *service) mode() migrations.Mode {
+	if s.DryRun {
+		return migrations.Check
+	}
+	return migrations.Mode(s.Migrate)
+}

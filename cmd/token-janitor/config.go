@@ -1,0 +1,360 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ardanlabs/conf/v3"
+)
+
+const prefix = "TOKEN_JANITOR"
+
+// config is everything that can be set. A flag's name is its field's, in kebab case;
+// its variable is TOKEN_JANITOR_ and the same in capitals. (conf splits tags at
+// commas and takes what is in quotes for a type: the help texts do without.)
+type config struct {
+	conf.Version
+	Args conf.Args
+
+	DatabaseURL     string `conf:"mask,help:libpq URL or DSN; the form of SQLAlchemy too. Not given: DATABASE_URL; then the PG* of libpq"`
+	DatabaseURLFile string `conf:"help:file that holds the URL; read at every connect"`
+
+	Once   bool   `conf:"help:do one run and exit"`
+	DryRun bool   `conf:"help:count what would be deleted and delete nothing (implies --once)"`
+	Output string `conf:"default:text,help:summary of --once on stdout: text or json"`
+
+	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE"`
+	ScheduleJitter time.Duration `conf:"default:30s,help:each tick starts at random within this"`
+	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
+
+	KeepExpired   time.Duration `conf:"default:1h,help:how long an expired token stays"`
+	KeepRevoked   time.Duration `conf:"default:168h,help:how long a revoked token stays (counted from revoked_at)"`
+	TokenLifetime time.Duration `conf:"default:0s,help:longest life the API gives a token; bounds the search for revoked ones; 0 = unknown"`
+	MaxClockSkew  time.Duration `conf:"default:1m,help:a run refuses when the clocks of server and janitor differ by more"`
+
+	BatchMaxRows     int           `conf:"default:5000,help:rows of the largest batch"`
+	BatchGoal        time.Duration `conf:"default:50ms,help:how long a batch should take; its size adapts"`
+	Load             float64       `conf:"default:0.5,help:share of the time at work; in (0 to 1]"`
+	MaxRate          int           `conf:"default:20000,help:rows deleted per second; 0 = no limit"`
+	MaxRows          int64         `conf:"default:0,help:rows deleted in one run; 0 = no limit"`
+	MaxRunTime       time.Duration `conf:"default:0s,help:duration of one run; 0 = no limit"`
+	LockTimeout      time.Duration `conf:"default:100ms,help:longest wait for a lock"`
+	StatementTimeout time.Duration `conf:"default:5s,help:longest statement"`
+	ConnectTimeout   time.Duration `conf:"default:30s,help:how long --once and migrate wait for database and schema; the daemon waits for ever"`
+
+	Migrate string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
+	Table   string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
+
+	Listen          string        `conf:"default::9856,help:address of status page and metrics"`
+	WebConfigFile   string        `conf:"help:TLS and basic auth of the address; see exporter-toolkit"`
+	LogLevel        string        `conf:"default:info,help:debug or info or warn or error"`
+	LogFormat       string        `conf:"default:text,help:text or json"`
+	ShutdownTimeout time.Duration `conf:"default:10s,help:how long a signal waits for the batch in flight"`
+}
+
+// asked is what --help or --version print.
+type asked string
+
+func (a asked) Error() string { return string(a) }
+
+// configure reads flags, environment and defaults, in that order of precedence.
+func configure() (config, error) {
+	var cfg config
+	cfg.Build, cfg.Desc = build().Version, describe(build())
+	fields := settable(&cfg)
+	args, positional, err := tidyFlags(os.Args[1:], fields)
+	if err != nil {
+		return cfg, err
+	}
+	if err := tidyEnv(fields); err != nil {
+		return cfg, err
+	}
+	os.Args = slices.Concat(os.Args[:1], args, []string{"--"}, positional) // conf reads it
+	help, err := conf.ParseWithOptions(prefix, &cfg, conf.WithStrictFlags())
+	switch {
+	case errors.Is(err, conf.ErrHelpWanted):
+		return cfg, asked(help + afterwords)
+	case errors.Is(err, conf.ErrVersionWanted):
+		return cfg, asked("token-janitor " + describe(build()))
+	case err != nil:
+		return cfg, err
+	}
+	return cfg, cfg.check()
+}
+
+const afterwords = `
+COMMANDS
+  (none)             daemon: run on a schedule; serve status page and metrics
+  migrate upgrade    bring the schema to head
+  migrate downgrade  one step back: drops the table
+  migrate current    print the database's revision
+  migrate history    print the revisions
+
+EXIT CODES
+  0 done (or another janitor is at work)  1 failed
+  2 bad usage or configuration            3 overdue rows are left
+
+SIGNALS
+  SIGTERM SIGINT  end after the batch in flight; a second one kills
+  SIGUSR1         a run now`
+
+// settable are the fields of a config by flag name.
+func settable(cfg *config) map[string]reflect.Value {
+	fields := map[string]reflect.Value{}
+	v := reflect.ValueOf(cfg).Elem()
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.Tag.Get("conf") != "" {
+			fields[kebab(f.Name)] = v.Field(i)
+		}
+	}
+	return fields
+}
+
+var humps = regexp.MustCompile(`([a-z])([A-Z])|([A-Z])([A-Z][a-z])`)
+
+func kebab(name string) string {
+	return strings.ToLower(humps.ReplaceAllString(name, "$1$3-$2$4"))
+}
+
+// tidyFlags brings the flags into the one form that conf reads without surprises,
+// --name=value, and refuses what conf would pass over: flags behind a positional
+// argument, and values that it would take for something else.
+func tidyFlags(args []string, fields map[string]reflect.Value) (flags, positional []string, err error) {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		if len(arg) < 2 || arg[0] != '-' {
+			positional = append(positional, arg)
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		switch name {
+		case "help", "h", "version", "v":
+			return []string{"--" + name}, nil, nil
+		}
+		if len(positional) > 0 {
+			return nil, nil, fmt.Errorf("flag %q stands behind %q: flags go first", arg, positional[0])
+		}
+		field, known := fields[name]
+		switch {
+		case !known:
+			return nil, nil, fmt.Errorf("unknown flag %q%s; --help lists them", clip(arg), near(name, fields, "--"))
+		case given:
+		case field.Kind() == reflect.Bool:
+			value = "true"
+			if len(args) > 0 && (args[0] == "true" || args[0] == "false") {
+				value, args = args[0], args[1:]
+			}
+		case len(args) == 0:
+			return nil, nil, fmt.Errorf("flag --%s wants a value", name)
+		default:
+			value, args = args[0], args[1:]
+		}
+		if err := convertible(field, value); err != nil {
+			return nil, nil, fmt.Errorf("--%s: %w", name, err)
+		}
+		flags = append(flags, "--"+name+"="+value)
+	}
+	return flags, positional, command(positional)
+}
+
+// command refuses positional arguments that are no command.
+func command(words []string) error {
+	steps := []string{"upgrade", "downgrade", "current", "history"}
+	switch {
+	case len(words) == 0:
+	case words[0] != "migrate":
+		return fmt.Errorf("unknown command %q: the only one is migrate", clip(words[0]))
+	case len(words) == 1:
+		return fmt.Errorf("migrate wants one of %s", strings.Join(steps, ", "))
+	case !slices.Contains(steps, words[1]):
+		return fmt.Errorf("unknown command \"migrate %s\": migrate wants one of %s", clip(words[1]), strings.Join(steps, ", "))
+	case len(words) > 2:
+		return fmt.Errorf("%q is one argument too many behind migrate %s", clip(words[2]), words[1])
+	}
+	return nil
+}
+
+// tidyEnv refuses variables of ours that we do not know, and lets an empty one count
+// as not set, since compose files pass such on.
+func tidyEnv(fields map[string]reflect.Value) error {
+	known := map[string]reflect.Value{}
+	for name, field := range fields {
+		known[prefix+"_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))] = field
+	}
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		field, ok := known[name]
+		switch {
+		case !strings.HasPrefix(name, prefix+"_"):
+		case strings.HasPrefix(name, prefix+"_TEST_"): // the tests' own
+		case strings.HasPrefix(name, prefix+"_SERVICE_"), strings.HasPrefix(name, prefix+"_PORT"):
+			// Kubernetes sets these in every pod beside a Service named token-janitor.
+		case !ok:
+			return fmt.Errorf("unknown variable %s%s; --help lists them", clip(name), near(name, known, ""))
+		case value == "":
+			_ = os.Unsetenv(name)
+		default:
+			if err := convertible(field, value); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// convertible says in plain words what conf's error would not.
+func convertible(field reflect.Value, value string) (err error) {
+	allowed := ""
+	switch field.Interface().(type) {
+	case time.Duration:
+		_, err = time.ParseDuration(value)
+		allowed = "a duration such as 90s or 15m or 168h"
+	case int, int64:
+		_, err = strconv.ParseInt(value, 0, 64)
+		allowed = "a whole number"
+	case float64:
+		_, err = strconv.ParseFloat(value, 64)
+		allowed = "a number"
+	case bool:
+		_, err = strconv.ParseBool(value)
+		allowed = "true or false"
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not %s", clip(value), allowed)
+	}
+	return nil
+}
+
+// check refuses values that make no sense. Each error names the flag, the value and
+// what is allowed.
+func (c *config) check() error {
+	for _, d := range []struct {
+		flag string
+		is   time.Duration
+		min  time.Duration
+	}{
+		{"schedule-jitter", c.ScheduleJitter, 0},
+		{"keep-expired", c.KeepExpired, 0},
+		{"keep-revoked", c.KeepRevoked, 0},
+		{"token-lifetime", c.TokenLifetime, 0},
+		{"max-clock-skew", c.MaxClockSkew, time.Millisecond},
+		{"batch-goal", c.BatchGoal, time.Millisecond},
+		{"max-run-time", c.MaxRunTime, 0},
+		{"lock-timeout", c.LockTimeout, time.Millisecond},
+		{"statement-timeout", c.StatementTimeout, time.Millisecond},
+		{"connect-timeout", c.ConnectTimeout, time.Millisecond},
+		{"shutdown-timeout", c.ShutdownTimeout, time.Millisecond},
+	} {
+		if d.is < d.min {
+			return fmt.Errorf("--%s: %s is below %s", d.flag, d.is, d.min)
+		}
+	}
+	for _, w := range []struct {
+		flag, is string
+		allowed  []string
+	}{
+		{"output", c.Output, []string{"text", "json"}},
+		{"migrate", c.Migrate, []string{"upgrade", "check"}},
+		{"log-level", c.LogLevel, []string{"debug", "info", "warn", "error"}},
+		{"log-format", c.LogFormat, []string{"text", "json"}},
+	} {
+		if !slices.Contains(w.allowed, w.is) {
+			return fmt.Errorf("--%s: %q is none of %s", w.flag, clip(w.is), strings.Join(w.allowed, ", "))
+		}
+	}
+	switch {
+	case !(c.Load > 0 && c.Load <= 1): // also NaN
+		return fmt.Errorf("--load: %v is not above 0 and at most 1", c.Load)
+	case c.MaxRate < 0:
+		return fmt.Errorf("--max-rate: %d is below 0", c.MaxRate)
+	case c.MaxRows < 0:
+		return fmt.Errorf("--max-rows: %d is below 0", c.MaxRows)
+	case c.BatchMaxRows < 1 || c.BatchMaxRows > math.MaxInt32:
+		return fmt.Errorf("--batch-max-rows: %d is below 1 or beyond all reason", c.BatchMaxRows)
+	case strings.TrimSpace(c.Table) == "" || strings.ContainsRune(c.Table, 0):
+		return fmt.Errorf("--table: %q is no table's name", clip(c.Table))
+	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
+		return errors.New("--database-url and --database-url-file are both given: give one")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("--listen: %q is not HOST:PORT or :PORT", clip(c.Listen))
+	}
+	if c.DryRun {
+		c.Once = true
+	}
+	if _, err := parseSchedule(c.Schedule); err != nil {
+		return fmt.Errorf("--schedule: %w", err)
+	}
+	if err := checkWebConfig(c.WebConfigFile); err != nil {
+		return fmt.Errorf("--web-config-file: %w", err)
+	}
+	if c.DatabaseURLFile == "" { // a file may come later
+		if _, err := c.connConfig(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// near suggests the known name that differs least from a misspelt one.
+func near[V any](name string, known map[string]V, dashes string) string {
+	best, least := "", len(name)/3+1
+	for k := range known {
+		if d := distance(name, k); d <= least && (d < least || k < best || best == "") {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s%s?)", dashes, best)
+}
+
+// distance is Levenshtein's, of names too short to matter.
+func distance(a, b string) int {
+	a, b = clip(a), clip(b)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// clip keeps a hostile value from filling a terminal.
+func clip(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "..."
+	}
+	return s
+}
+
+// oneLine keeps an error on the one line it is promised.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// serve is the daemon: it ends when ctx does, with the batch in flight done.
+func (s *service) serve(ctx context.Context) int {
+	listener, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		s.log.Error("cannot listen", "address", s.Listen, "error", err)
+		return exitFailed
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	server := s.server()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := s.serveHTTP(listener, server); !errors.Is(err, http.ErrServerClosed) {
+			stop(err)
+		}
+	}()
+
+	worked := make(chan struct{})
+	go func() {
+		defer close(worked)
+		s.work(ctx)
+	}()
+
+	<-ctx.Done()
+	s.log.Info("stopping", "cause", context.Cause(ctx))
+	ending, cancel := context.WithTimeout(context.Background(), s.ShutdownTimeout)
+	defer cancel()
+	select {
+	case <-worked:
+	case <-ending.Done():
+		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
+		return exitFailed
+	}
+	if err := server.Shutdown(ending); err != nil {
+		_ = server.Close() // a scrape that takes too long is no reason to stay
+	}
+	<-served
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		s.log.Error("http", "error", cause)
+		return exitFailed
+	}
+	s.log.Info("stopped")
+	return exitDone
+}
+
+// work boots, then runs at once, on schedule and on SIGUSR1, until ctx ends.
+func (s *service) work(ctx context.Context) {
+	now := make(chan os.Signal, 1)
+	signal.Notify(now, syscall.SIGUSR1)
+	defer signal.Stop(now)
+
+	// The daemon waits for ever: a sidecar that exits takes its pod down with it.
+	state, err := s.boot(ctx, s.mode(), func(error) bool { return true })
+	if err != nil {
+		return
+	}
+	s.history.ready()
+	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule)
+
+	var runs sync.WaitGroup
+	defer runs.Wait()
+	if s.RunOnStart {
+		runs.Go(func() { s.alone(ctx) })
+	}
+	runs.Go(func() {
+		for {
+			select {
+			case <-now:
+				runs.Go(func() { s.alone(ctx) })
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	schedule, err := parseSchedule(s.Schedule)
+	if err != nil { // it was checked with the flags
+		s.log.Error("schedule", "error", err)
+		return
+	}
+	onSchedule(ctx, jittered{schedule, s.ScheduleJitter, s.planned}, func() { s.alone(ctx) })
+}
+
+// alone does a tick unless one is still at it: then this one is left out, and counted.
+func (s *service) alone(ctx context.Context) {
+	if !s.running.TryLock() {
+		s.metrics.TickSkipped()
+		s.log.Info("the run before is still at work; this one is left out")
+		return
+	}
+	defer s.running.Unlock()
+	s.history.begins()
+	_, _, _ = s.tick(ctx) // logged there
+}
+
+// planned hears when the next tick is due.
+func (s *service) planned(t time.Time) {
+	s.metrics.NextRun(t)
+	s.history.plan(t)
+}

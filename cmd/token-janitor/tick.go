@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+	"github.com/hyphagraph/token-janitor/metrics"
+	"github.com/hyphagraph/token-janitor/migrations"
+)
+
+// service is the janitor at work: as a daemon, or once.
+type service struct {
+	config
+	log       *slog.Logger
+	metrics   *metrics.Metrics
+	history   history
+	onBatch   func(janitor.Batch) // hears of a run's batches, beside the metrics
+	beforeLog func()              // before the line of a run
+
+	running sync.Mutex // a tick at a time
+}
+
+func newService(cfg config) *service {
+	level := slog.LevelInfo
+	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked with the flags
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
+	if cfg.LogFormat == "json" {
+		handler = slog.NewJSONHandler(os.Stderr, options)
+	}
+	s := &service{config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
+	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
+	if cfg.TokenLifetime > cfg.KeepRevoked {
+		s.log.Warn("--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised",
+			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
+	}
+	return s
+}
+
+// tick does one run: connect, check the schema, run. What became of it goes to metrics,
+// history and log. Its error is the run's, and has been logged.
+func (s *service) tick(ctx context.Context) (janitor.Result, migrations.State, error) {
+	began := time.Now()
+	res, state, err := s.attempt(ctx)
+	if res.Outcome == "" { // it did not get as far as a run
+		res = janitor.Result{
+			Outcome: janitor.Failed, StopReason: janitor.StopError, DryRun: s.DryRun,
+			Began: began, Duration: time.Since(began),
+		}
+		if ctx.Err() != nil {
+			res.Outcome, res.StopReason, err = janitor.Partial, janitor.StopCancelled, nil
+		}
+	}
+	s.metrics.Run(res)
+	s.history.add(res, err)
+	s.report(res, err)
+	return res, state, err
+}
+
+// attempt is a tick up to its result, which is empty if there was no run. It only
+// checks the schema: whoever takes it back a step while the daemon runs means it.
+func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrations.State, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = janitor.Result{}, fmt.Errorf("panic: %v", p)
+			s.log.Error("a run panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	err = s.connected(ctx, func(conn *pgx.Conn) error {
+		if state, err = s.ensure(ctx, conn, migrations.Check); err != nil {
+			return err
+		}
+		res, err = janitor.Run(ctx, conn, s.settings(state.Table))
+		return err
+	})
+	return res, state, err
+}
+
+// connected does something over a connection of its own.
+func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) error {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// ctx may have ended by now: saying goodbye gets a moment of its own.
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer stop()
+		_ = conn.Close(ctx)
+	}()
+	return do(conn)
+}
+
+// ensure looks at the schema, or brings it to head.
+func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mode) (migrations.State, error) {
+	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
+	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
+	if state.Upgraded {
+		s.log.Info("schema upgraded", "revision", state.Revision)
+	}
+	return state, err
+}
+
+// settings are the engine's.
+func (s *service) settings(table pgx.Identifier) janitor.Settings {
+	return janitor.Settings{
+		Table:            table,
+		KeepExpired:      s.KeepExpired,
+		KeepRevoked:      s.KeepRevoked,
+		TokenLifetime:    s.TokenLifetime,
+		MaxClockSkew:     s.MaxClockSkew,
+		BatchMaxRows:     s.BatchMaxRows,
+		BatchGoal:        s.BatchGoal,
+		Load:             s.Load,
+		MaxRate:          s.MaxRate,
+		MaxRows:          s.MaxRows,
+		MaxRunTime:       s.MaxRunTime,
+		LockTimeout:      s.LockTimeout,
+		StatementTimeout: s.StatementTimeout,
+		DryRun:           s.DryRun,
+		OnBatch: func(b janitor.Batch) {
+			if !s.DryRun { // what is only counted is not deleted
+				s.metrics.Batch(b)
+			}
+			if s.onBatch != nil {
+				s.onBatch(b)
+			}
+		},
+	}
+}
+
+// report writes the one line that a run gets in the log.
+func (s *service) report(res janitor.Result, err error) {
+	level := slog.LevelInfo
+	attrs := []any{
+		"outcome", res.Outcome, "stop_reason", res.StopReason,
+		"deleted_expired", res.Deleted.Expired, "deleted_revoked", res.Deleted.Revoked,
+		"batches", res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
+		"longest_batch", res.LongestBatch.Round(time.Microsecond), "duration", res.Duration.Round(time.Millisecond),
+	}
+	if res.DryRun {
+		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
+	}
+	if res.Left.Total() > 0 {
+		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced)
+	}
+	for _, reason := range janitor.Reasons {
+		if o := res.Overdue[reason]; o.Known && o.Rows > 0 {
+			attrs = append(attrs, "overdue_"+string(reason), o.Rows, "oldest_overdue_"+string(reason), o.Oldest.Round(time.Second))
+		}
+	}
+	if res.Outcome == janitor.Partial && res.StopReason != janitor.StopCancelled {
+		level = slog.LevelWarn
+	}
+	if err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, "error", err)
+	}
+	if s.beforeLog != nil {
+		s.beforeLog()
+	}
+	s.log.Log(context.Background(), level, "run", attrs...)
+}
