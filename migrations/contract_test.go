@@ -57,8 +57,8 @@ func TestContract(t *testing.T) {
 		{"row security", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY", []string{"row security"}, []string{"BYPASSRLS"}},
 		{"row security for the owner too", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; ALTER TABLE refresh_tokens OWNER TO $me",
 			[]string{"row security"}, []string{"NO FORCE"}},
-		{"no rights", table + index + "REVOKE ALL ON refresh_tokens FROM $me", []string{"may not read expires_at, is_revoked, revoked_at", "may not delete"},
-			[]string{"GRANT SELECT (expires_at, is_revoked, revoked_at) ON public.refresh_tokens TO $me", "GRANT DELETE ON public.refresh_tokens TO $me"}},
+		{"no rights", table + index + "REVOKE ALL ON refresh_tokens FROM $me", []string{"may not read expires_at, is_revoked, revoked_at, ctid, tableoid", "may not delete"},
+			[]string{"GRANT SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON public.refresh_tokens TO $me", "GRANT DELETE ON public.refresh_tokens TO $me"}},
 		{"all at once", table + "REVOKE ALL ON refresh_tokens FROM $me; GRANT SELECT (expires_at) ON refresh_tokens TO $me; ALTER TABLE refresh_tokens DROP revoked_at, ENABLE ROW LEVEL SECURITY",
 			[]string{"revoked_at is missing", "no index", "may not read is_revoked", "may not delete", "row security"}, nil},
 	} {

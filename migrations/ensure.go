@@ -119,13 +119,14 @@ func (f *found) upgradable(mode Mode) error {
 	case revision == Head:
 		return refuse("%s, but there is no table %s%s", "if the table was never made, run alembic stamp %s and then token-janitor migrate upgrade or alembic upgrade head",
 			f.at(), f.table, elsewhere, parent)
+	case elsewhere != "" && (f.UsersOwner == "" || revision == ""):
+		return refuse("there is no table %s%s and %s", "correct --table or the role's search_path, or GRANT USAGE ON SCHEMA %[4]s TO %[5]s",
+			f.table, elsewhere, f.at(), pgx.Identifier{f.TokensAnywhere[0]}.Sanitize(), pgx.Identifier{f.Me}.Sanitize())
 	case f.UsersOwner == "":
 		return &NotReadyError{
 			Found:  "there is no table users, which refresh_tokens refers to, and " + f.at(),
 			Remedy: "apply " + parent + " first: alembic upgrade " + parent + " (or alembic upgrade head)",
 		}
-	case revision == "" && elsewhere != "":
-		return refuse("there is no table %s%s and %s", "correct --table or the role's search_path", f.table, elsewhere, f.at())
 	case f.VersionSchema == "" && len(f.VersionAnywhere) > 0:
 		return refuse("there is no table %s, and alembic_version is in %q, which is not on the search_path", "ALTER ROLE %s SET search_path to hold both",
 			f.table, f.VersionAnywhere, pgx.Identifier{f.Me}.Sanitize())

@@ -1,6 +1,7 @@
 package migrations_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -50,15 +51,57 @@ func TestWhoOwnsTheTable(t *testing.T) {
 	}
 }
 
-// What deploy/sql grants is enough for a database that is at head.
+// What deploy/sql grants is enough for a database that is at head, and each right is needed: without it the refusal
+// names it.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
-	database := pgtemp.Head(t)
-	admin := connect(t, database)
-	me := newRole(t, admin, "_me")
-	run(t, admin, `GRANT SELECT (expires_at, is_revoked, revoked_at), DELETE ON refresh_tokens TO `+me+`; GRANT SELECT ON alembic_version TO `+me)
-	state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), "refresh_tokens", migrations.Upgrade)
-	if err != nil || !state.AtHead {
-		t.Errorf("%+v, %v", state, err)
+	file, err := os.ReadFile("../deploy/sql/least_privilege.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var grants []string
+	for line := range strings.Lines(string(file)) {
+		if strings.HasPrefix(line, "GRANT") {
+			grants = append(grants, strings.TrimSpace(line))
+		}
+	}
+	for without, refusal := range map[string]string{
+		"":                          "",
+		"USAGE ON SCHEMA public":    `GRANT USAGE ON SCHEMA "public"`,
+		"SELECT ON alembic_version": "GRANT SELECT ON",
+		"expires_at":                "may not read expires_at",
+		"is_revoked":                "may not read is_revoked",
+		"revoked_at":                "may not read revoked_at",
+		"ctid":                      "may not read ctid",
+		"tableoid":                  "may not read tableoid",
+		"DELETE ON refresh_tokens":  "may not delete from public.refresh_tokens",
+	} {
+		t.Run(without, func(t *testing.T) {
+			t.Parallel()
+			database := pgtemp.Head(t)
+			admin := connect(t, database)
+			me := newRole(t, admin, "_me")
+			run(t, admin, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+			for _, grant := range grants {
+				switch {
+				case without == "":
+				case strings.Contains(grant, without) && !strings.Contains(grant, "("):
+					continue
+				case strings.Contains(grant, "("):
+					grant = strings.NewReplacer(without+", ", "", ", "+without, "").Replace(grant)
+				}
+				run(t, admin, strings.Replace(grant, "token_janitor", me, 1))
+			}
+			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), "refresh_tokens", migrations.Check)
+			if refusal == "" {
+				if err != nil || !state.AtHead {
+					t.Errorf("%+v, %v", state, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), refusal) {
+				t.Errorf("%+v, %v, want %q", state, err, refusal)
+			}
+		})
 	}
 }

@@ -1,0 +1,23 @@
+-- The fewest rights that the janitor works with, for a role that only checks the schema
+-- (--migrate=check): it can delete tokens, and cannot read one. Run it as the owner of
+-- the tables, in the API's database:
+--
+--   psql -v ON_ERROR_STOP=1 -f least_privilege.sql
+--   psql -c '\password token_janitor'
+CREATE ROLE token_janitor LOGIN;
+
+GRANT USAGE ON SCHEMA public TO token_janitor;
+GRANT SELECT ON alembic_version TO token_janitor;
+
+-- What the two rules compare, and where a row lies; not the hash, not the user.
+GRANT SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO token_janitor;
+GRANT DELETE ON refresh_tokens TO token_janitor;
+
+-- Not needed, but quicker where the API holds locks on rows that are due: to pass over
+-- a locked row PostgreSQL asks for the right to update some column, and created_at is
+-- one that decides nothing.
+-- GRANT UPDATE (created_at) ON refresh_tokens TO token_janitor;
+
+-- For --migrate=upgrade the janitor acts as the API's own role, which owns the tables,
+-- so that what it makes is the API's as well. Then grant that one instead of the above:
+-- GRANT hyphagraph TO token_janitor;
