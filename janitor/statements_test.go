@@ -1,0 +1,66 @@
+package janitor
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+// Each statement can be run in psql as its file stands.
+func TestStatementsRunInPsql(t *testing.T) {
+	t.Parallel()
+	psql := pgtemp.Require(t, "psql")
+	tab := newTable(t)
+	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)}, token{name: "live", expires: at(week)})
+	open, err := files.ReadFile("sql/open.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := files.ReadDir("sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	script.WriteString(`\set ON_ERROR_STOP on
+\set table public.refresh_tokens
+\set qualified public.refresh_tokens
+\set key expires_at
+\set cut true
+\set aged expires_at
+\set lock 'FOR UPDATE OF t SKIP LOCKED'
+\set dry_run false
+\set lock_timeout 100ms
+\set statement_timeout 5s
+\set floor -infinity
+\set until infinity
+\set rows 100
+\set first (0,0)
+\set end (1,0)
+\set parts {}
+\set places {}
+SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
+\set expired_before '` + at(-time.Hour) + `'
+\set revoked_before '` + at(-week) + `'
+\set cutoff :'expired_before'
+\set rule 'expires_at < :''expired_before'''
+\set place 'true'
+`)
+	for _, f := range names {
+		text, err := files.ReadFile("sql/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "in_") {
+			script.WriteString("BEGIN;\n" + string(open) + string(text) + "ROLLBACK;\n")
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), psql, "-X", "-q", "-d", tab.url)
+	cmd.Stdin = strings.NewReader(script.String())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("psql: %v\n%s", err, out)
+	}
+	tab.survive("expired", "live")
+}
