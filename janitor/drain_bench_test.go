@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -36,6 +37,8 @@ func (tab *table) refill() {
 	tab.exec(`CHECKPOINT`)
 }
 
+var benchRows = flag.Int("rows", 20_000, "rows of a benchmark's table")
+
 // way is one way to delete what expired; it returns the rows it deleted.
 type way struct {
 	name string
@@ -44,7 +47,7 @@ type way struct {
 
 func ours(tab *table) int64 {
 	s := settings()
-	s.MaxRate = 0
+	s.BatchMaxRows = 20_000 // the command's default
 	return tab.run(s).Deleted.Total()
 }
 
@@ -107,10 +110,7 @@ var ways = []way{
 // BenchmarkDrain drains a table in each way in turn, alone and with an old snapshot held
 // open, and tells each way's rows/s over those of one DELETE in the same round.
 func BenchmarkDrain(b *testing.B) {
-	rows := 100_000
-	if testing.Short() {
-		rows = 10_000
-	}
+	rows := *benchRows
 	for _, held := range []bool{false, true} {
 		for _, ties := range []bool{false, true} {
 			b.Run(fmt.Sprintf("held=%v/ties=%v", held, ties), func(b *testing.B) {

@@ -172,6 +172,20 @@ func TestTableLocked(t *testing.T) {
 	}
 }
 
+// So is one that DDL holds before the run begins.
+func TestTableLockedFromTheStart(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)})
+	other := tab.hold(`LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE`)
+	s.LockTimeout = 5 * time.Millisecond
+	if res := tab.run(s); res.Outcome != Partial || res.StopReason != StopTableLocked || res.Overdue[Expired].Known {
+		t.Errorf("run: %+v", res)
+	}
+	other.exec(`ROLLBACK`)
+	tab.survive("expired")
+}
+
 func TestSerializationFailuresAreRetried(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()

@@ -25,8 +25,19 @@ func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err err
 	var plans []struct{ Plan node }
 	var text string
 	args := w.args("until", w.until, "rows", w.BatchMaxRows)
-	if err := w.exchange(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)}); err != nil {
-		return 0, fmt.Errorf("explain the window on %s: %w", key, err)
+	for {
+		err := w.exchange(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)})
+		if code(err) == lockNotAvailable && ctx.Err() == nil {
+			if w.refused++; w.refused < refusals {
+				continue
+			}
+			err = stopped(StopTableLocked)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("explain the window on %s: %w", key, err)
+		}
+		w.refused = 0
+		break
 	}
 	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
 		return 0, fmt.Errorf("read the plan of the window on %s: %w", key, err)

@@ -65,7 +65,11 @@ type Server struct {
 // another user of this machine.
 //
 // By default nothing is made durable, for the files go with the server; see [Durable].
+//
+// The variables with which libpq is told of a server (PGHOST, PGSERVICE, PGOPTIONS and so on) are taken out of this
+// process's environment: they are meant for another server, and every client here would heed them.
 func Start(ctx context.Context, opts ...Option) (*Server, error) {
+	forget()
 	cfg := defaults()
 	for _, opt := range opts {
 		opt(&cfg)
@@ -229,6 +233,15 @@ func freePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// forget takes libpq's variables out of the environment.
+func forget() {
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "PG") && !strings.Contains(name, "_") {
+			_ = os.Unsetenv(name)
+		}
+	}
 }
 
 // environment is this process's, without what would change how a server is made or what it says.
