@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations"
+)
+
+//go:embed users.sql
+var usersSQL string
+
+// makeSchema makes the API's part of the schema, lets migrations bring it to head, and returns where it is then.
+func makeSchema(ctx context.Context, conn *pgx.Conn) (revision string, err error) {
+	if _, err := conn.Exec(ctx, usersSQL); err != nil {
+		return "", fmt.Errorf("make the table users: %w", err)
+	}
+	state, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade)
+	if err != nil {
+		return "", fmt.Errorf("apply %s: %w", migrations.Head, err)
+	}
+	return state.Revision, nil
+}
+
+// users is how many people log in to the API.
+const users = 1_000
+
+// loadUsers fills the table users.
+func loadUsers(ctx context.Context, conn *pgx.Conn) ([]uuid, error) {
+	ids := make([]uuid, users)
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{"users"}, []string{"id", "email"}, pgx.CopyFromSlice(users, func(i int) ([]any, error) {
+		ids[i] = newUUID()
+		return []any{ids[i], fmt.Sprintf("user%d@example.org", i)}, nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("load users: %w", err)
+	}
+	return ids, nil
+}
+
+// loadBacklog fills the table with n tokens that a janitor should have looked after for months, enters them in the
+// ledger, and returns the sessions that are open.
+func loadBacklog(ctx context.Context, conn *pgx.Conn, n int, users []uuid, book *ledger) ([]session, error) {
+	now := time.Now()
+	var rest []token // of the session being loaded
+	var open []session
+	columns := []string{"id", "user_id", "token_hash", "created_at", "expires_at", "is_revoked", "revoked_at"}
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{"refresh_tokens"}, columns, pgx.CopyFromSlice(n, func(int) ([]any, error) {
+		for len(rest) == 0 {
+			rest = pastSession(users[rand.IntN(len(users))], now)
+		}
+		t := rest[0]
+		rest = rest[1:]
+		place := book.enter(t, now)
+		if !t.revoked && t.expires.After(now.Add(time.Hour)) { // not one that expires in the middle of a call
+			open = append(open, session{t, place})
+		}
+		var at any
+		if !t.at.IsZero() {
+			at = t.at
+		}
+		return []any{t.id, t.user, t.hash, t.created, t.expires, t.revoked, at}, nil
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("load tokens: %w", err)
+	}
+	// The load's own debts, which are not the janitor's: statistics, and pages that are not on the disk yet.
+	for _, sql := range []string{"ANALYZE refresh_tokens", "CHECKPOINT"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return nil, fmt.Errorf("settle the load: %w", err)
+		}
+	}
+	return open, nil
+}
+
+// pastSession makes up a session: a login, refreshes every few hours that each revoke a token and make its
+// successor with the same end, and maybe a logout.
+func pastSession(user uuid, now time.Time) []token {
+	expires := now
+	switch p := rand.Float64(); {
+	case p < 0.75: // long over
+		expires = now.Add(-keepExpired - rand.N(90*24*time.Hour))
+	case p < 0.80: // due within the next ten minutes, so that each run finds some more
+		expires = now.Add(-keepExpired + rand.N(10*time.Minute))
+	default: // at its height
+		expires = now.Add(rand.N(lifetime))
+	}
+	// A revision of the API before revoked_at was written left such rows.
+	undated := rand.Float64() < 0.01
+
+	at := expires.Add(-lifetime)
+	tokens := []token{newToken(user, at, expires)}
+	for {
+		at = at.Add(30*time.Minute + rand.N(9*time.Hour))
+		last := &tokens[len(tokens)-1]
+		if at.After(now) || at.After(expires) {
+			return tokens
+		}
+		last.revoked = true
+		if !undated {
+			last.at = at
+		}
+		if rand.Float64() < 0.02 { // one session in two is still open at the end of its days
+			return tokens
+		}
+		tokens = append(tokens, newToken(user, at, expires))
+	}
+}

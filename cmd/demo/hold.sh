@@ -1,0 +1,14 @@
+# hold.sh PROGRAM ARGUMENT...
+#
+# Runs a program until standard input ends, then asks it to end. Standard input is a pipe whose other end only the
+# process that wants the program holds: however that one goes, the kernel closes the pipe, and the program ends too.
+
+exec 3<&0 # a background job's own standard input is /dev/null
+"$@" </dev/null 3<&- &
+program=$!
+(read -r _ <&3; kill -TERM "$program") >/dev/null 2>&1 &
+watcher=$!
+wait "$program"
+status=$?
+kill -KILL "$watcher" 2>/dev/null
+exit "$status"
