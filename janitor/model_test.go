@@ -145,6 +145,7 @@ func TestModel(t *testing.T) {
 				}
 
 				s.MaxRows, s.OnBatch = 0, nil
+				s.Floors = first.Floors
 				second := tab.run(s)
 				got := first.Deleted
 				got.Expired += second.Deleted.Expired

@@ -69,8 +69,8 @@ func (n node) follows(key string) (rows float64, wrong string) {
 		}
 		rows += more
 	}
-	if strings.HasSuffix(n.Type, "Sort") {
-		return 0, n.Type // the index is in another order
+	if strings.HasSuffix(n.Type, "Sort") && rows > 0 {
+		return 0, n.Type // of rows that the index has in another order
 	}
 	return rows, ""
 }

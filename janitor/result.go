@@ -94,4 +94,5 @@ type Result struct {
 	Cutoffs   Cutoffs
 	ClockSkew time.Duration // the server's clock less ours, as far as a round trip can tell
 	Overdue   map[Reason]Overdue
+	Floors    map[Reason]string // for Settings.Floors of the next run, in PostgreSQL's own words
 }

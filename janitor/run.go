@@ -56,6 +56,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		Batches: map[Reason]int64{},
 		Rested:  map[Cause]time.Duration{},
 		Overdue: map[Reason]Overdue{},
+		Floors:  map[Reason]string{},
 	}
 	return r
 }
@@ -70,6 +71,13 @@ func (r *run) passes(ctx context.Context) error {
 		if err = w.all(ctx); err != nil {
 			err = fmt.Errorf("%s pass: %w", w.reason, err)
 			break
+		}
+	}
+	for _, w := range walks {
+		// Where the walk follows another column than its rule compares, rows become
+		// due all along it, and no floor holds.
+		if w.ordered && !r.DryRun {
+			r.result.Floors[w.reason] = w.clean
 		}
 	}
 	stop, wasStopped := errors.AsType[stopped](err)
@@ -114,7 +122,7 @@ func (r *run) end(err error) (Result, error) {
 
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
-	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
+	expired := r.walk(Expired, "expires_at", r.start(Expired), r.expiredBefore)
 	about, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {
 		return nil, err
@@ -122,7 +130,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	expired.about = about
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
-	revoked := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
+	revoked := r.walk(Revoked, "revoked_at", r.start(Revoked), r.revokedBefore)
 	about, err = revoked.walksIndex(ctx, "revoked_at")
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		// Without, it looks at each live row once. A row that was revoked before the
@@ -142,5 +150,17 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 }
 
 func (r *run) walk(reason Reason, key, from, until string) *walk {
-	return &walk{run: r, reason: reason, sql: statementsFor(r.Table, reason, key), floor: from, until: until}
+	return &walk{
+		run: r, reason: reason, sql: statementsFor(r.Table, reason, key),
+		ordered: (reason == Revoked) == (key == "revoked_at"),
+		until:   until, floor: from, clean: from,
+	}
+}
+
+// start is where a walk along the column that its rule compares begins.
+func (r *run) start(reason Reason) string {
+	if floor := r.Floors[reason]; floor != "" {
+		return floor
+	}
+	return earliest
 }

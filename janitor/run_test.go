@@ -243,6 +243,37 @@ func TestOldestOverdue(t *testing.T) {
 	}
 }
 
+// A run that is told where the one before ended does not look below; one that is not
+// finds what came to lie there.
+func TestFloors(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
+	due := []token{
+		{name: "expired", expires: at(-2 * time.Hour)},
+		{name: "revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
+	}
+	tab.insert(due...)
+	tab.insert(token{name: "live", expires: at(week)})
+	first := tab.run(s)
+	tab.survive("live")
+
+	tab.insert(due...)
+	tab.insert(token{name: "expires later", expires: at(-time.Hour)})
+	s.Floors = first.Floors
+	second, err := tab.runAt(t.Context(), noon.Add(time.Minute), s)
+	if err != nil || second.Deleted != (Counts{Expired: 1}) || second.Outcome != Drained {
+		t.Errorf("run from the floor: %+v, %v", second, err)
+	}
+	tab.survive("live", "expired", "revoked")
+
+	s.Floors = nil
+	if third := tab.run(s); third.Deleted != (Counts{Expired: 1, Revoked: 1}) {
+		t.Errorf("run from the start: %+v", third)
+	}
+	tab.survive("live")
+}
+
 func TestCancelledBetweenBatches(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()

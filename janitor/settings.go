@@ -28,6 +28,12 @@ type Settings struct {
 	LockTimeout      time.Duration // longest wait for one lock
 	StatementTimeout time.Duration // longest statement
 
+	// Floors, from the Result of an earlier run, lets this one begin where nothing was
+	// left to do below, rather than walk again over the index entries of all that is
+	// deleted. It does not see a row that came to lie below since: leave Floors empty
+	// now and then, to begin at the start.
+	Floors map[Reason]string
+
 	DryRun bool // count what would go, delete nothing
 
 	// OnBatch, if set, hears of every batch as it ends, on Run's own goroutine:

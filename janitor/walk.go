@@ -18,9 +18,10 @@ const (
 // time knows neither infinity nor all the years.
 type walk struct {
 	*run
-	reason Reason
-	sql    statements
-	until  string // the walk ends before this key; forever includes the keys at infinity
+	reason  Reason
+	sql     statements
+	ordered bool   // it follows the column that its rule compares
+	until   string // the walk ends before this key; forever includes the keys at infinity
 
 	floor string // everything below has been dealt with
 	done  bool
@@ -28,6 +29,7 @@ type walk struct {
 
 	waits       bool          // locked rows cannot be passed over here, see pick
 	stay, below int64         // due rows left behind; those of them below the floor
+	clean       string        // the highest floor that nothing was left below
 	late        time.Duration // how long the first of them has been due
 }
 
@@ -70,7 +72,12 @@ func (w *walk) step(ctx context.Context) error {
 }
 
 // raise raises the floor: what is below it now and still there stays.
-func (w *walk) raise(floor string) { w.floor, w.below = floor, w.stay }
+func (w *walk) raise(floor string) {
+	w.floor, w.below = floor, w.stay
+	if w.stay == 0 {
+		w.clean = floor
+	}
+}
 
 // end is reached when no key is left below until.
 func (w *walk) end(ctx context.Context) error {
@@ -78,6 +85,7 @@ func (w *walk) end(ctx context.Context) error {
 		w.raise(forever)
 		return w.tie(ctx) // no window's edge lies above infinity
 	}
+	w.raise(w.until)
 	w.done = true
 	return nil
 }
