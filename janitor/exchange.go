@@ -49,12 +49,17 @@ func affected(n *int64) func(pgx.Rows) error {
 // A run is cancelled between two batches, never in one: so only the time limit of the
 // context is ours.
 func (r *run) exchange(ctx context.Context, queries ...query) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), r.StatementTimeout+answerGrace)
+	return r.exchangeWithin(ctx, r.StatementTimeout, queries...)
+}
+
+// exchangeWithin is exchange with a statement_timeout of its own.
+func (r *run) exchangeWithin(ctx context.Context, limit time.Duration, queries ...query) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit+answerGrace)
 	defer stop()
 	var alone bool
 	queries = append([]query{{r.open, pgx.NamedArgs{
 		"lock_timeout":      milliseconds(r.LockTimeout),
-		"statement_timeout": milliseconds(r.StatementTimeout),
+		"statement_timeout": milliseconds(limit),
 		"oid":               r.oid,
 		"dry_run":           r.DryRun,
 	}, into(&alone)}}, queries...)

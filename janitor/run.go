@@ -122,15 +122,18 @@ func (r *run) end(err error) (Result, error) {
 
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
-	expired := r.walk(Expired, "expires_at", r.start(Expired), r.expiredBefore)
+	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
 	about, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {
 		return nil, err
 	}
 	expired.about = about
+	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
+		return nil, err
+	}
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
-	revoked := r.walk(Revoked, "revoked_at", r.start(Revoked), r.revokedBefore)
+	revoked := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
 	about, err = revoked.walksIndex(ctx, "revoked_at")
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		// Without, it looks at each live row once. A row that was revoked before the
@@ -146,7 +149,10 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 		return nil, err
 	}
 	revoked.about = about
-	return []*walk{expired, revoked}, nil
+	if revoked.ordered {
+		err = revoked.skip(ctx, r.Floors[Revoked])
+	}
+	return []*walk{expired, revoked}, err
 }
 
 func (r *run) walk(reason Reason, key, from, until string) *walk {
@@ -155,12 +161,4 @@ func (r *run) walk(reason Reason, key, from, until string) *walk {
 		ordered: (reason == Revoked) == (key == "revoked_at"),
 		until:   until, floor: from, clean: from,
 	}
-}
-
-// start is where a walk along the column that its rule compares begins.
-func (r *run) start(reason Reason) string {
-	if floor := r.Floors[reason]; floor != "" {
-		return floor
-	}
-	return earliest
 }

@@ -29,9 +29,9 @@ type Settings struct {
 	StatementTimeout time.Duration // longest statement
 
 	// Floors, from the Result of an earlier run, lets this one begin where nothing was
-	// left to do below, rather than walk again over the index entries of all that is
-	// deleted. It does not see a row that came to lie below since: leave Floors empty
-	// now and then, to begin at the start.
+	// left to do below, if it takes too long to see that this is still so: the index
+	// holds an entry for every row that is deleted and not yet vacuumed. Then a row that
+	// came to lie below since is not seen: leave Floors empty now and then.
 	Floors map[Reason]string
 
 	DryRun bool // count what would go, delete nothing

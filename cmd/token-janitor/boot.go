@@ -15,6 +15,10 @@ const (
 	firstRetry = 250 * time.Millisecond // what a database takes to begin to listen
 	lastRetry  = 30 * time.Second       // beyond it waiting longer spares nobody anything
 	repeatWord = 5 * time.Minute        // a wait that goes on is mentioned again
+
+	// lookFor ends a look at the schema on a connection that went silent. It is longer
+	// than migrations itself waits for others to finish (30s).
+	lookFor = time.Minute
 )
 
 // boot waits until the database is there and the schema as it has to be, upgrading it
@@ -23,21 +27,18 @@ const (
 func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool) (state migrations.State, err error) {
 	said, saidAt := "", time.Time{}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		var tried error
-		tried = s.connected(ctx, func(conn *pgx.Conn) (err error) {
+		tried := s.connected(ctx, func(conn *pgx.Conn) (err error) {
 			state, err = s.ensure(ctx, conn, mode)
 			return err
 		})
-		switch {
-		case tried == nil:
+		if tried == nil {
 			return state, nil
-		case ctx.Err() != nil:
-			// What the wait was for says more than that it is over.
-			return state, errors.Join(err, ctx.Err())
 		}
-		err = tried
+		if err == nil || ctx.Err() == nil { // else what the wait was for says more than that it is over
+			err = tried
+		}
 		s.history.waits(err)
-		if !again(err) {
+		if ctx.Err() != nil || !again(err) {
 			return state, err
 		}
 		if err.Error() != said || time.Since(saidAt) > repeatWord {

@@ -41,7 +41,7 @@ type config struct {
 	TokenLifetime time.Duration `conf:"default:0s,help:longest life the API gives a token; bounds the search for revoked ones; 0 = unknown"`
 	MaxClockSkew  time.Duration `conf:"default:1m,help:a run refuses when the clocks of server and janitor differ by more"`
 
-	BatchMaxRows     int           `conf:"default:5000,help:rows of the largest batch"`
+	BatchMaxRows     int           `conf:"default:20000,help:rows of the largest batch"`
 	BatchGoal        time.Duration `conf:"default:50ms,help:how long a batch should take; its size adapts"`
 	Load             float64       `conf:"default:0.5,help:share of the time at work; in (0 to 1]"`
 	MaxRate          int           `conf:"default:20000,help:rows deleted per second; 0 = no limit"`
@@ -98,6 +98,7 @@ COMMANDS
   migrate downgrade  one step back: drops the table
   migrate current    print the database's revision
   migrate history    print the revisions
+  healthcheck        ask the daemon at --listen whether it is ready (0 = yes)
 
 EXIT CODES
   0 done (or another janitor is at work)  1 failed
@@ -142,12 +143,12 @@ func tidyFlags(args []string, fields map[string]reflect.Value) (flags, positiona
 			return []string{"--" + name}, nil, nil
 		}
 		if len(positional) > 0 {
-			return nil, nil, fmt.Errorf("flag %q stands behind %q: flags go first", arg, positional[0])
+			return nil, nil, fmt.Errorf("flag %q stands behind %q: flags go first", option(arg), word(positional[0]))
 		}
 		field, known := fields[name]
 		switch {
 		case !known:
-			return nil, nil, fmt.Errorf("unknown flag %q%s; --help lists them", clip(arg), near(name, fields, "--"))
+			return nil, nil, fmt.Errorf("unknown flag %q%s; --help lists them", option(arg), near(name, fields, "--"))
 		case given:
 		case field.Kind() == reflect.Bool:
 			value = "true"
@@ -172,16 +173,36 @@ func command(words []string) error {
 	steps := []string{"upgrade", "downgrade", "current", "history"}
 	switch {
 	case len(words) == 0:
+	case words[0] == "healthcheck":
+		if len(words) > 1 {
+			return fmt.Errorf("%q is one argument too many behind healthcheck", word(words[1]))
+		}
 	case words[0] != "migrate":
-		return fmt.Errorf("unknown command %q: the only one is migrate", clip(words[0]))
+		return fmt.Errorf("unknown command %q: want migrate or healthcheck", word(words[0]))
 	case len(words) == 1:
 		return fmt.Errorf("migrate wants one of %s", strings.Join(steps, ", "))
 	case !slices.Contains(steps, words[1]):
-		return fmt.Errorf("unknown command \"migrate %s\": migrate wants one of %s", clip(words[1]), strings.Join(steps, ", "))
+		return fmt.Errorf("unknown command \"migrate %s\": migrate wants one of %s", word(words[1]), strings.Join(steps, ", "))
 	case len(words) > 2:
-		return fmt.Errorf("%q is one argument too many behind migrate %s", clip(words[2]), words[1])
+		return fmt.Errorf("%q is one argument too many behind migrate %s", word(words[2]), words[1])
 	}
 	return nil
+}
+
+// option is a flag as an error may show it: its value may be a secret that only the
+// misspelt name kept from being known as one.
+func option(arg string) string {
+	name, _, _ := strings.Cut(arg, "=")
+	return word(name)
+}
+
+// word is an argument as an error may show it: where a command is due a database's URL
+// may stand.
+func word(arg string) string {
+	if strings.ContainsAny(arg, "@=") || strings.Contains(arg, "://") {
+		return "..."
+	}
+	return clip(arg)
 }
 
 // tidyEnv refuses variables of ours that we do not know, and lets an empty one count
@@ -285,9 +306,19 @@ func (c *config) check() error {
 		return fmt.Errorf("--table: %q is no table's name", clip(c.Table))
 	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
 		return errors.New("--database-url and --database-url-file are both given: give one")
+	case strings.Contains(c.DatabaseURLFile, "://"):
+		return errors.New("--database-url-file: it holds a URL; want the path of a file that does")
+	case len(c.Args) > 0 && c.DryRun: // least of all may migrate upgrade write then
+		return fmt.Errorf("--dry-run and %s do not go together: only a run can be dry", c.Args[0])
+	case len(c.Args) > 0 && c.Once:
+		return fmt.Errorf("--once and %s do not go together: give one", c.Args[0])
 	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("--listen: %q is not HOST:PORT or :PORT", clip(c.Listen))
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("--listen: %q is not HOST:PORT or :PORT", word(c.Listen))
 	}
 	if c.DryRun {
 		c.Once = true
@@ -308,6 +339,7 @@ func (c *config) check() error {
 
 // near suggests the known name that differs least from a misspelt one.
 func near[V any](name string, known map[string]V, dashes string) string {
+	name = clip(name)
 	best, least := "", len(name)/3+1
 	for k := range known {
 		if d := distance(name, k); d <= least && (d < least || k < best || best == "") {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -74,6 +75,9 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 		default:
 			return nil, errors.New("the database URL begins with neither postgres:// nor postgresql:// (nor SQLAlchemy's postgresql+DRIVER://)")
 		}
+		if cutPassword(text) {
+			return nil, errors.New("the database URL has an @ behind its host: in a user or password write / as %2F and ? as %3F")
+		}
 		text = sslmode(text)
 	}
 	config, err := pgx.ParseConfig(text)
@@ -84,10 +88,29 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 	// another server connection, where no statement of ours is prepared.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectFor
+	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "token-janitor"
 	}
 	return config, nil
+}
+
+// connectFor is how long one server of a URL without connect_timeout gets to answer: a
+// busy one takes a second, and one that never does must be told of.
+const connectFor = 10 * time.Second
+
+// cutPassword says whether a / or ? in a password ends the URL's host too early. Its
+// tail would count as the name of the database, which errors show.
+func cutPassword(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	end := strings.IndexAny(rest, "/?")
+	if end < 0 || strings.Contains(rest[:end], "@") {
+		return false
+	}
+	name, _, _ := strings.Cut(rest[end:], "=") // a value of a parameter may hold an @
+	return strings.Contains(name, "@")
 }
 
 // blame says what is wrong with a database URL in words of our own: those of the
@@ -95,10 +118,10 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 func blame(err error) string {
 	text := err.Error()
 	for _, known := range []struct{ sign, words string }{
-		{"invalid port", "the port is not a number"},
-		{"invalid URL escape", "a % in it begins no escape (in a password write % as %25)"},
-		{"invalid userinfo", "user or password hold a character that has to be escaped (such as / as %2F)"},
-		{"invalid character", "the host holds a character that no host has (escape # / ? @ in a password)"},
+		{"invalid port", "the port is not a number (in a password write / as %2F)"},
+		{"percent-encoded token", "a % in it begins no escape (in a password write % as %25)"},
+		{"unexpected spaces", "it holds a space (write %20)"},
+		{"IPv6", "an IPv6 address in it is not [ADDRESS]"},
 		{"sslmode is invalid", "sslmode is none of disable, allow, prefer, require, verify-ca, verify-full"},
 		{"target_session_attrs", "target_session_attrs is not one that libpq knows"},
 		{"unable to read CA file", "the file of sslrootcert cannot be read"},
@@ -174,5 +197,5 @@ func unreachable(err error) bool {
 	case "57P03", "57P01", "57P02", "57P05", "53300", "53400": // starting, stopping, no connection left
 		return true
 	}
-	return refused.Code[:2] == "08"
+	return strings.HasPrefix(refused.Code, "08") // a proxy may send none at all
 }

@@ -25,20 +25,28 @@ func run() int {
 	cfg, err := configure()
 	switch notice := (asked)(""); {
 	case errors.As(err, &notice):
-		fmt.Println(string(notice))
+		if _, err := fmt.Println(string(notice)); err != nil {
+			fmt.Fprintf(os.Stderr, "token-janitor: %s\n", err)
+			return exitFailed
+		}
 		return exitDone
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", oneLine(err.Error()))
 		return exitUsage
 	}
-	// The first signal ends the work in order; after it the next one kills.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	// The first signal ends the work in order; from when that shows, the next one kills.
+	signalled, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	context.AfterFunc(ctx, stop)
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error to report, not a death
+	ctx, end := context.WithCancelCause(context.Background())
+	context.AfterFunc(signalled, func() { stop(); end(context.Cause(signalled)) })
+	// A closed stdout is an error to report, not a death; nor does who asks for a run
+	// now, before the daemon listens or while --once does one, mean to end it.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1)
 
 	s := newService(cfg)
 	switch {
+	case len(cfg.Args) > 0 && cfg.Args[0] == "healthcheck":
+		return s.healthcheck(ctx)
 	case len(cfg.Args) > 0:
 		return s.migrate(ctx, cfg.Args[1])
 	case cfg.Once:

@@ -20,7 +20,9 @@ func (s *service) migrate(ctx context.Context, step string) int {
 			if r.ID == migrations.Head {
 				head = " (head)"
 			}
-			fmt.Printf("%s -> %s%s, %s\n", r.Revises, r.ID, head, r.Title)
+			if _, err = fmt.Printf("%s -> %s%s, %s\n", r.Revises, r.ID, head, r.Title); err != nil {
+				break
+			}
 		}
 	case "current":
 		ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
@@ -70,7 +72,9 @@ func (s *service) current(ctx context.Context) func(*pgx.Conn) error {
 			if r == migrations.Head {
 				r += " (head)"
 			}
-			fmt.Println(r)
+			if _, err := fmt.Println(r); err != nil {
+				return err
+			}
 		}
 		return nil
 	}

@@ -134,6 +134,9 @@ func sentence(res janitor.Result, err error) string {
 		counts, did = res.Would, "Dry run: would delete"
 	}
 	tokens := fmt.Sprintf("%s %s tokens", did, thousands(counts.Total()))
+	if counts.Total() == 1 {
+		tokens = did + " 1 token"
+	}
 	switch {
 	case err != nil:
 		return tokens + ", then failed: " + oneLine(err.Error())

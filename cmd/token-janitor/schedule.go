@@ -37,6 +37,8 @@ func parseSchedule(spec string) (s cron.Schedule, err error) {
 			return nil, fmt.Errorf("%q: %q is not a duration such as 90s or 15m", clip(spec), clip(every))
 		case d < time.Second:
 			return nil, fmt.Errorf("%q: %s is below a second", clip(spec), d)
+		case d%time.Second != 0: // cron would cut it
+			return nil, fmt.Errorf("%q: %s is not in whole seconds", clip(spec), d)
 		}
 	}
 	s, err = cron.ParseStandard(strings.TrimSpace(spec))

@@ -25,7 +25,9 @@ type service struct {
 	onBatch   func(janitor.Batch) // hears of a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
-	running sync.Mutex // a tick at a time
+	running sync.Mutex // a tick at a time; it guards what follows
+	floors  map[janitor.Reason]string
+	began   time.Time // when a run last began at the start and not at the floors
 }
 
 func newService(cfg config) *service {
@@ -38,12 +40,17 @@ func newService(cfg config) *service {
 	}
 	s := &service{config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
 	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
+	s.metrics.TokenLifetime(cfg.TokenLifetime)
 	if cfg.TokenLifetime > cfg.KeepRevoked {
 		s.log.Warn("--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised",
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
 	return s
 }
+
+// startAgain is how long the floors of the last run serve. Below them a row turns up
+// only by hand; once a day somebody has a look.
+const startAgain = 24 * time.Hour
 
 // tick does one run: connect, check the schema, run. What became of it goes to metrics,
 // history and log. Its error is the run's, and has been logged.
@@ -68,29 +75,36 @@ func (s *service) tick(ctx context.Context) (janitor.Result, migrations.State, e
 // attempt is a tick up to its result, which is empty if there was no run. It only
 // checks the schema: whoever takes it back a step while the daemon runs means it.
 func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrations.State, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			res, err = janitor.Result{}, fmt.Errorf("panic: %v", p)
-			s.log.Error("a run panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		}
-	}()
 	err = s.connected(ctx, func(conn *pgx.Conn) error {
 		if state, err = s.ensure(ctx, conn, migrations.Check); err != nil {
 			return err
 		}
-		res, err = janitor.Run(ctx, conn, s.settings(state.Table))
+		settings := s.settings(state.Table)
+		if time.Since(s.began) > startAgain {
+			s.floors, s.began = nil, time.Now()
+		}
+		settings.Floors = s.floors
+		res, err = janitor.Run(ctx, conn, settings)
+		if len(res.Floors) > 0 {
+			s.floors = res.Floors
+		}
 		return err
 	})
 	return res, state, err
 }
 
-// connected does something over a connection of its own.
-func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) error {
+// connected does something over a connection of its own. A panic in it is an error: it
+// must end neither the daemon nor its schedule.
+func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err error) {
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			s.log.Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
 		// ctx may have ended by now: saying goodbye gets a moment of its own.
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer stop()
@@ -101,6 +115,8 @@ func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) error
 
 // ensure looks at the schema, or brings it to head.
 func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mode) (migrations.State, error) {
+	ctx, stop := context.WithTimeout(ctx, lookFor)
+	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	if state.Upgraded {
@@ -156,6 +172,9 @@ func (s *service) report(res janitor.Result, err error) {
 		if o := res.Overdue[reason]; o.Known && o.Rows > 0 {
 			attrs = append(attrs, "overdue_"+string(reason), o.Rows, "oldest_overdue_"+string(reason), o.Oldest.Round(time.Second))
 		}
+	}
+	if next := s.history.view().Next; !next.IsZero() {
+		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && res.StopReason != janitor.StopCancelled {
 		level = slog.LevelWarn

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+	// In Berlin the clocks go forward at 2026-03-29 02:00 and back at 2026-10-25 03:00.
+	for _, c := range []struct {
+		name, spec, from string
+		want             []string
+	}{
+		{"every day", "0 3 * * *", "2026-01-01T00:00:00Z", []string{"2026-01-01T03:00:00Z", "2026-01-02T03:00:00Z"}},
+		{"descriptor", "@daily", "2026-01-01T00:00:00Z", []string{"2026-01-02T00:00:00Z"}},
+		{"interval", "@every 15m", "2026-01-01T00:00:00Z", []string{"2026-01-01T00:15:00Z", "2026-01-01T00:30:00Z"}},
+		{"interval in blanks", "  @every 90s ", "2026-01-01T00:00:00Z", []string{"2026-01-01T00:01:30Z"}},
+		{"zone", "CRON_TZ=Europe/Berlin 0 3 * * *", "2026-01-01T00:00:00Z", []string{"2026-01-01T02:00:00Z"}},
+		{"zone in the other spelling", "TZ=Asia/Tokyo 0 3 * * *", "2026-01-01T00:00:00Z", []string{"2026-01-01T18:00:00Z"}},
+		{"leap day", "0 0 29 2 *", "2026-01-01T00:00:00Z", []string{"2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"}},
+		{"an hour that is left out: the day is", "CRON_TZ=Europe/Berlin 30 2 * * *", "2026-03-28T00:00:00Z",
+			[]string{"2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"}},
+		{"an hour that comes twice: so does the run", "CRON_TZ=Europe/Berlin 30 2 * * *", "2026-10-24T12:00:00Z",
+			[]string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"}},
+		{"every quarter of an hour, through the change", "CRON_TZ=Europe/Berlin */15 * * * *", "2026-03-29T00:40:00Z",
+			[]string{"2026-03-29T00:45:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z"}},
+	} {
+		s, err := parseSchedule(c.spec)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, c.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			if at = s.Next(at); at.UTC().Format(time.RFC3339) != want {
+				t.Errorf("%s: got %s, want %s", c.name, at.UTC().Format(time.RFC3339), want)
+			}
+		}
+	}
+}
+
+func FuzzSchedule(f *testing.F) {
+	for _, spec := range []string{
+		"@every 15m", "0 3 * * *", "CRON_TZ=Europe/Berlin 0 3 * * *", "TZ=", "CRON_TZ= 0 3 * * *", "TZ=x", "@every 1ns", "@every 9999999h",
+		"0 0 30 2 *", "* * * * * *", "@reboot", "TZ=UTC @every 1ms", "TZ=UTC TZ=UTC @hourly", "*/0 * * * *", "1-0 * * * *", "@every  -1s", "TZ=\t@daily",
+	} {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		s, err := parseSchedule(spec)
+		if err != nil {
+			if s != nil {
+				t.Errorf("got %v beside %v", s, err)
+			}
+			return
+		}
+		at := time.Now()
+		for range 3 {
+			next := s.Next(at)
+			if next.IsZero() {
+				t.Fatalf("%q stops firing", spec)
+			}
+			// An interval is counted in whole seconds from the last whole second.
+			if next.Sub(at.Truncate(time.Second)) < time.Second {
+				t.Fatalf("%q fires at %s and again at %s", spec, at, next)
+			}
+			at = next
+		}
+	})
+}
+
+// TestJitter holds each tick to the time that was announced, and that to its bounds.
+func TestJitter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hourly, err := parseSchedule("CRON_TZ=UTC 0 * * * *")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 100*time.Hour)
+		defer stop()
+		var planned, ticks []time.Time
+		var mu sync.Mutex // each tick has a goroutine of its own
+		onSchedule(ctx, jittered{hourly, time.Minute, func(at time.Time) { planned = append(planned, at) }}, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			ticks = append(ticks, time.Now())
+		})
+		if len(ticks) < 99 || len(planned) != len(ticks)+1 {
+			t.Fatalf("%d ticks in 100 hours, %d announced", len(ticks), len(planned))
+		}
+		var lates []time.Duration
+		for i, at := range ticks {
+			if !at.Equal(planned[i]) {
+				t.Errorf("a tick at %s, announced for %s", at, planned[i])
+			}
+			lates = append(lates, at.Sub(at.Truncate(time.Hour)))
+		}
+		slices.Sort(lates)
+		if lates[0] < 0 || lates[len(lates)-1] >= time.Minute || len(slices.Compact(lates)) < len(ticks)/2 {
+			t.Errorf("late by %s", lates)
+		}
+	})
+}
+
+// TestScheduleWaitsForTheTickInFlight and starts none after the end.
+func TestScheduleWaitsForTheTickInFlight(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		each, err := parseSchedule("@every 10s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), 11*time.Second)
+		defer stop()
+		var begun, done atomic.Int32
+		onSchedule(ctx, jittered{each, 0, func(time.Time) {}}, func() {
+			begun.Add(1)
+			time.Sleep(time.Hour)
+			done.Add(1)
+		})
+		if begun.Load() != 1 || done.Load() != 1 {
+			t.Errorf("%d begun, %d done when the schedule ended, want 1 and 1", begun.Load(), done.Load())
+		}
+		time.Sleep(time.Hour)
+		if begun.Load() != 1 {
+			t.Error("a tick began after the end")
+		}
+	})
+}
