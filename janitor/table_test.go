@@ -84,11 +84,10 @@ func (tab *table) exec(sql string, args ...any) {
 
 // token is a row by its name, which is its hash. Empty times are NULL.
 type token struct {
-	name       string
-	expires    string
-	revoked    bool
-	revokedAt  string
-	referenced bool
+	name      string
+	expires   string
+	revoked   bool
+	revokedAt string
 }
 
 func (tab *table) insert(tokens ...token) {
