@@ -29,10 +29,7 @@ func (w *walk) batch(ctx context.Context, rows *int64, queries ...query) error {
 	w.result.Batches[w.reason]++
 	w.result.LongestBatch = max(w.result.LongestBatch, took)
 	if w.OnBatch != nil {
-		w.OnBatch(Batch{
-			Reason: w.reason, Rows: *rows, Window: cutFor, Took: took,
-			Done: w.due, Rest: w.rested, About: w.about,
-		})
+		w.OnBatch(Batch{Reason: w.reason, Rows: *rows, Window: cutFor, Took: took, Done: w.due, About: w.about})
 	}
 	return nil
 }
@@ -77,35 +74,49 @@ func (w *walk) attempt(ctx context.Context, rows *int64, queries []query) (took 
 	}
 }
 
-// ready rests as long as the last batch asked for, then says whether another may begin.
+// ready rests as long as the last batch asked for and a throttle asks, then says
+// whether another batch may begin.
 func (r *run) ready(ctx context.Context) error {
-	wait := r.rest.For
-	if r.MaxRunTime > 0 {
-		wait = min(wait, r.MaxRunTime-time.Since(r.began))
-	}
-	r.rested = Rest{Cause: r.rest.Cause}
-	if wait > 0 {
-		began := time.Now()
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
-		r.rested.For = time.Since(began)
-		r.result.Rested[r.rest.Cause] += r.rested.For
-		r.pace.rested(r.rested.For)
-	}
+	r.pace.rested(r.pause(ctx, r.rest))
 	r.rest = Rest{}
-	switch {
-	case ctx.Err() != nil:
-		return stopped(StopCancelled)
-	case r.MaxRunTime > 0 && time.Since(r.began) >= r.MaxRunTime:
-		return stopped(StopMaxRunTime)
-	case r.budget() <= 0:
-		return stopped(StopMaxRows)
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return stopped(StopCancelled)
+		case r.MaxRunTime > 0 && time.Since(r.began) >= r.MaxRunTime:
+			return stopped(StopMaxRunTime)
+		case r.budget() <= 0:
+			return stopped(StopMaxRows)
+		}
+		cause, err := r.throttled(ctx)
+		if err != nil || cause == "" {
+			return err
+		}
+		r.pause(ctx, Rest{Cause: cause, For: throttlePause})
 	}
-	return nil
+}
+
+// pause rests, unless the run has to end before, and returns for how long it did.
+func (r *run) pause(ctx context.Context, rest Rest) time.Duration {
+	if r.MaxRunTime > 0 {
+		rest.For = min(rest.For, r.MaxRunTime-time.Since(r.began))
+	}
+	if rest.For <= 0 {
+		return 0
+	}
+	began := time.Now()
+	timer := time.NewTimer(rest.For)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	rest.For = time.Since(began)
+	r.result.Rested[rest.Cause] += rest.For
+	if r.OnRest != nil {
+		r.OnRest(rest)
+	}
+	return rest.For
 }
 
 // budget is how many rows the run may still delete.

@@ -12,7 +12,7 @@ import (
 // hold opens a transaction beside the run and leaves it open to the test's end.
 func (tab *table) hold(sql string) *table {
 	tab.t.Helper()
-	other := &table{Conn: connect(tab.t, tab.url), t: tab.t, url: tab.url}
+	other := tab.other()
 	other.exec(`BEGIN`)
 	other.exec(sql)
 	return other

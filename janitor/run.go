@@ -39,8 +39,9 @@ type run struct {
 
 	due     Counts // deleted, or counted by a dry run
 	rest    Rest   // what the last batch asked for
-	rested  Rest   // what went before the batch in flight
 	refused int    // batches in a row that waited for a lock in vain
+
+	throttle throttle
 }
 
 // stopped is an end of a run that is no failure.

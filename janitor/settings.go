@@ -36,9 +36,17 @@ type Settings struct {
 
 	DryRun bool // count what would go, delete nothing
 
-	// OnBatch, if set, hears of every batch as it ends, on Run's own goroutine:
-	// a slow listener slows the run.
+	// Each of these makes the run wait, between two batches, while something else
+	// keeps the server busy; the zero value asks for none of it.
+	MaxReplicaLag    time.Duration // the slowest standby has not replayed what was written this long ago
+	MaxWALRetained   int64         // bytes of WAL kept back by a slot, or waiting for the archive
+	YieldToVacuum    bool          // a vacuum (or an index build) is at work on the table
+	YieldToLockWaits bool          // a session that is at the table waits for a lock
+
+	// OnBatch and OnRest, if set, hear of every batch and every rest as it ends (of a
+	// long one each second), on Run's own goroutine: a slow listener slows the run.
 	OnBatch func(Batch)
+	OnRest  func(Rest)
 }
 
 // Batch is what one batch did and where the run stands after it.
@@ -48,7 +56,6 @@ type Batch struct {
 	Window int           // rows the window was cut for
 	Took   time.Duration // the round trip
 	Done   Counts        // the run's total so far
-	Rest   Rest          // the pause that went before
 	About  int64         // rows due by this rule when the run began, as the planner estimates; -1 = unknown
 }
 
@@ -75,9 +82,13 @@ type Cause string
 
 // The causes of a rest.
 const (
-	ForLoad Cause = "load" // Settings.Load
-	ForRate Cause = "rate" // Settings.MaxRate
+	ForLoad       Cause = "load"         // Settings.Load
+	ForRate       Cause = "rate"         // Settings.MaxRate
+	ForReplicaLag Cause = "replica_lag"  // Settings.MaxReplicaLag
+	ForWAL        Cause = "wal_retained" // Settings.MaxWALRetained
+	ForVacuum     Cause = "vacuum"       // Settings.YieldToVacuum
+	ForLockWaits  Cause = "lock_waits"   // Settings.YieldToLockWaits
 )
 
 // Causes lists them all.
-var Causes = [...]Cause{ForLoad, ForRate}
+var Causes = [...]Cause{ForLoad, ForRate, ForReplicaLag, ForWAL, ForVacuum, ForLockWaits}

@@ -82,6 +82,23 @@ func (tab *table) exec(sql string, args ...any) {
 	}
 }
 
+// other is another session on the same database.
+func (tab *table) other() *table {
+	tab.t.Helper()
+	return &table{Conn: connect(tab.t, tab.url), t: tab.t, url: tab.url}
+}
+
+// await waits until a condition holds, as another session sees it.
+func (tab *table) await(condition string) {
+	tab.t.Helper()
+	watch := tab.other()
+	for holds := false; !holds; {
+		if err := watch.QueryRow(tab.t.Context(), `SELECT `+condition).Scan(&holds); err != nil {
+			tab.t.Fatalf("%s: %v", condition, err)
+		}
+	}
+}
+
 // token is a row by its name, which is its hash. Empty times are NULL.
 type token struct {
 	name      string

@@ -36,8 +36,8 @@ type Metrics struct {
 	lastRun, lastSuccess, nextRun prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
 
-	overdue, oldest, keep *prometheus.GaugeVec
-	clockSkew             prometheus.Gauge
+	overdue, oldest, keep    *prometheus.GaugeVec
+	tokenLifetime, clockSkew prometheus.Gauge
 
 	schemaAtHead prometheus.Gauge
 	schema       *schemaInfo
@@ -93,6 +93,8 @@ func New(b Build) *Metrics {
 			"How long the oldest of the overdue tokens has been due, 0 = none. 0 before the first run, NaN when the last run could not look."),
 		keep: gauges("keep_seconds", "reason",
 			"How long a token stays that is expired or revoked."),
+		tokenLifetime: gauge("token_lifetime_seconds",
+			"The longest life that the API gives a token. 0 = unknown."),
 		clockSkew: gauge("clock_skew_seconds",
 			"The database's clock less this process's, when a run last compared them."),
 
@@ -132,7 +134,7 @@ func New(b Build) *Metrics {
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
 		m.runs, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped,
-		m.overdue, m.oldest, m.keep, m.clockSkew, m.schemaAtHead, m.schema, build,
+		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew, m.schemaAtHead, m.schema, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -158,6 +160,10 @@ func (m *Metrics) Keep(expired, revoked time.Duration) {
 	m.keep.WithLabelValues(string(janitor.Expired)).Set(expired.Seconds())
 	m.keep.WithLabelValues(string(janitor.Revoked)).Set(revoked.Seconds())
 }
+
+// TokenLifetime tells the longest life that the API gives a token; 0 says that it is
+// unknown. Where Keep's revoked is below it, reuse detection is cut short.
+func (m *Metrics) TokenLifetime(d time.Duration) { m.tokenLifetime.Set(d.Seconds()) }
 
 // Schema tells what a check found: the revision that the database is at, "" if it
 // has none, and whether that is the head that this janitor knows.

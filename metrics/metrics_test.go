@@ -112,13 +112,14 @@ func TestNoSeriesAppearsOrGoesLater(t *testing.T) {
 func everything(m *Metrics) {
 	m.Schema(true, "004_add_refresh_tokens")
 	m.Keep(time.Hour, 168*time.Hour)
+	m.TokenLifetime(168 * time.Hour)
 	m.NextRun(time.Unix(1_800_000_000, 0))
 	m.TickSkipped()
-	m.Batch(janitor.Batch{Reason: janitor.Expired}) // the first follows no rest
+	m.Batch(janitor.Batch{Reason: janitor.Expired})
 	for _, reason := range janitor.Reasons {
 		for _, cause := range janitor.Causes {
-			m.Batch(janitor.Batch{Reason: reason, Rows: 5, Window: 5, Took: time.Millisecond,
-				Rest: janitor.Rest{Cause: cause, For: time.Second}})
+			m.Batch(janitor.Batch{Reason: reason, Rows: 5, Window: 5, Took: time.Millisecond})
+			m.Rest(janitor.Rest{Cause: cause, For: time.Second})
 		}
 	}
 	for _, outcome := range janitor.Outcomes {
@@ -207,6 +208,7 @@ func TestNextRunAndKeepAndTicks(t *testing.T) {
 	t.Parallel()
 	m := testMetrics()
 	m.Keep(90*time.Second, 168*time.Hour)
+	m.TokenLifetime(720 * time.Hour)
 	m.NextRun(time.Unix(1_790_000_000, 250_000_000))
 	m.TickSkipped()
 	m.TickSkipped()
@@ -214,6 +216,7 @@ func TestNextRunAndKeepAndTicks(t *testing.T) {
 		`keep_seconds{reason="expired"}`: "90",
 		`keep_seconds{reason="revoked"}`: "604800",
 		"next_run_timestamp_seconds":     "1.79000000025e+09",
+		"token_lifetime_seconds":         "2.592e+06",
 		"ticks_skipped_total":            "2",
 	})
 	m.NextRun(time.Time{})

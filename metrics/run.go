@@ -41,11 +41,14 @@ func (m *Metrics) Batch(b janitor.Batch) {
 	m.heard.deleted[b.Reason] += b.Rows
 	m.batches.WithLabelValues(string(b.Reason)).Inc()
 	m.heard.batches[b.Reason]++
+}
 
-	if b.Rest.For > 0 { // a batch that followed no rest names no cause
-		m.rested.WithLabelValues(string(b.Rest.Cause)).Add(b.Rest.For.Seconds())
-		m.heard.rested[b.Rest.Cause] += b.Rest.For
-	}
+// Rest counts a rest as it ends, like [Metrics.Batch].
+func (m *Metrics) Rest(r janitor.Rest) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rested.WithLabelValues(string(r.Cause)).Add(r.For.Seconds())
+	m.heard.rested[r.Cause] += r.For
 }
 
 // Run counts a run that has ended, whatever its outcome; r.Outcome and r.Began

@@ -160,8 +160,10 @@ func TestBatchesAreCountedOnce(t *testing.T) {
 	load := func(d time.Duration) janitor.Rest { return janitor.Rest{Cause: janitor.ForLoad, For: d} }
 
 	m.Batch(janitor.Batch{Reason: janitor.Expired, Rows: 500, Window: 500, Took: 20 * time.Millisecond})
-	m.Batch(janitor.Batch{Reason: janitor.Expired, Rows: 700, Window: 700, Took: 40 * time.Millisecond, Rest: load(2 * time.Second)})
-	m.Batch(janitor.Batch{Reason: janitor.Revoked, Rows: 30, Window: 900, Took: 40 * time.Millisecond, Rest: load(4 * time.Second)})
+	m.Batch(janitor.Batch{Reason: janitor.Expired, Rows: 700, Window: 700, Took: 40 * time.Millisecond})
+	m.Rest(load(2 * time.Second))
+	m.Batch(janitor.Batch{Reason: janitor.Revoked, Rows: 30, Window: 900, Took: 40 * time.Millisecond})
+	m.Rest(load(4 * time.Second))
 	expect(t, m, map[string]string{ // in mid-run
 		`tokens_deleted_total{reason="expired"}`:    "1200",
 		`tokens_deleted_total{reason="revoked"}`:    "30",
@@ -194,7 +196,8 @@ func TestBatchesAreCountedOnce(t *testing.T) {
 	expect(t, m, once)
 
 	// A run that panicked has batches, and a Result that knows of none.
-	m.Batch(janitor.Batch{Reason: janitor.Expired, Rows: 1, Rest: load(time.Second)})
+	m.Batch(janitor.Batch{Reason: janitor.Expired, Rows: 1})
+	m.Rest(load(time.Second))
 	m.Run(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, Began: began})
 	once[`tokens_deleted_total{reason="expired"}`] = "1201"
 	once[`batches_total{reason="expired"}`] = "3"

@@ -47,6 +47,10 @@ type config struct {
 	MaxRate          int           `conf:"default:20000,help:rows deleted per second; 0 = no limit"`
 	MaxRows          int64         `conf:"default:0,help:rows deleted in one run; 0 = no limit"`
 	MaxRunTime       time.Duration `conf:"default:0s,help:duration of one run; 0 = no limit"`
+	MaxReplicaLag    time.Duration `conf:"default:0s,help:wait while a standby is further behind than this; 0 = do not look"`
+	MaxWALRetained   byteSize      `conf:"default:0,help:wait while slots or the archive keep back more WAL than this (such as 2GB); 0 = do not look"`
+	YieldToVacuum    bool          `conf:"help:wait while a vacuum is at work on the table"`
+	YieldToLockWaits bool          `conf:"help:wait while a session at the table waits for a lock"`
 	LockTimeout      time.Duration `conf:"default:100ms,help:longest wait for a lock"`
 	StatementTimeout time.Duration `conf:"default:5s,help:longest statement"`
 	ConnectTimeout   time.Duration `conf:"default:30s,help:how long --once and migrate wait for database and schema; the daemon waits for ever"`
@@ -240,6 +244,9 @@ func convertible(field reflect.Value, value string) (err error) {
 	case time.Duration:
 		_, err = time.ParseDuration(value)
 		allowed = "a duration such as 90s or 15m or 168h"
+	case byteSize:
+		err = new(byteSize).UnmarshalText([]byte(value))
+		allowed = "a size such as 512MB or 2GB"
 	case int, int64:
 		_, err = strconv.ParseInt(value, 0, 64)
 		allowed = "a whole number"
@@ -271,6 +278,7 @@ func (c *config) check() error {
 		{"max-clock-skew", c.MaxClockSkew, time.Millisecond},
 		{"batch-goal", c.BatchGoal, time.Millisecond},
 		{"max-run-time", c.MaxRunTime, 0},
+		{"max-replica-lag", c.MaxReplicaLag, 0},
 		{"lock-timeout", c.LockTimeout, time.Millisecond},
 		{"statement-timeout", c.StatementTimeout, time.Millisecond},
 		{"connect-timeout", c.ConnectTimeout, time.Millisecond},
@@ -334,6 +342,25 @@ func (c *config) check() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// byteSize is a number of bytes, written with PostgreSQL's units.
+type byteSize int64
+
+// UnmarshalText reads a whole number and a unit, B if none is given.
+func (b *byteSize) UnmarshalText(text []byte) error {
+	digits := strings.TrimRight(string(text), "BkKMGTb ")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 {
+		return errors.New("no whole number in front")
+	}
+	units := map[string]int{"": 0, "B": 0, "KB": 10, "MB": 20, "GB": 30, "TB": 40}
+	shift, known := units[strings.ToUpper(strings.TrimSpace(strings.TrimPrefix(string(text), digits)))]
+	if !known || n > math.MaxInt64>>shift {
+		return errors.New("the unit is none of B, kB, MB, GB, TB")
+	}
+	*b = byteSize(n << shift)
 	return nil
 }
 

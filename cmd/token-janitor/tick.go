@@ -141,7 +141,14 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		MaxRunTime:       s.MaxRunTime,
 		LockTimeout:      s.LockTimeout,
 		StatementTimeout: s.StatementTimeout,
+		MaxReplicaLag:    s.MaxReplicaLag,
+		MaxWALRetained:   int64(s.MaxWALRetained),
+		YieldToVacuum:    s.YieldToVacuum,
+		YieldToLockWaits: s.YieldToLockWaits,
 		DryRun:           s.DryRun,
+		OnRest: func(r janitor.Rest) {
+			s.metrics.Rest(r)
+		},
 		OnBatch: func(b janitor.Batch) {
 			if !s.DryRun { // what is only counted is not deleted
 				s.metrics.Batch(b)

@@ -1,0 +1,115 @@
+package janitor
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A run waits for what it was asked to mind, says so, and ends its work once that is over.
+func TestThrottles(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cause Cause
+		ask   func(*Settings)
+		begin func(*table) (end func()) // of what keeps the server busy
+	}{
+		{ForVacuum, func(s *Settings) { s.YieldToVacuum = true }, func(tab *table) func() {
+			vacuum := &table{Conn: connect(tab.t, tab.url), t: tab.t}
+			vacuum.exec(`SET vacuum_cost_delay = 100; SET vacuum_cost_limit = 1`)
+			ctx, cancel := context.WithCancel(tab.t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); _, _ = vacuum.Exec(ctx, `VACUUM (DISABLE_PAGE_SKIPPING) refresh_tokens`) }()
+			tab.await(`EXISTS (SELECT FROM pg_stat_progress_vacuum WHERE relid = 'refresh_tokens'::regclass)`)
+			return func() { cancel(); <-done }
+		}},
+		{ForLockWaits, func(s *Settings) { s.YieldToLockWaits = true }, func(tab *table) func() {
+			holder := tab.hold(`SELECT FROM refresh_tokens WHERE token_hash = 'live' FOR UPDATE`)
+			waiter := &table{Conn: connect(tab.t, tab.url), t: tab.t}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = waiter.Exec(tab.t.Context(), `UPDATE refresh_tokens SET is_revoked = true WHERE token_hash = 'live'`)
+			}()
+			tab.await(`EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database())`)
+			return func() { holder.exec(`COMMIT`); <-done }
+		}},
+		{ForWAL, func(s *Settings) { s.MaxWALRetained = 1 << 20 }, func(tab *table) func() {
+			tab.exec(`SELECT pg_create_physical_replication_slot('forgotten', true)`)
+			tab.exec(`CREATE TABLE noise AS SELECT repeat('x', 1000) FROM generate_series(1, 5000)`)
+			return func() { tab.other().exec(`SELECT pg_drop_replication_slot('forgotten')`) }
+		}},
+	} {
+		t.Run(string(c.cause), func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.insert(token{name: "live", expires: at(week)})
+			tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			end := sync.OnceFunc(c.begin(tab))
+			t.Cleanup(end)
+			c.ask(&s)
+			deleted := int64(0)
+			s.OnBatch = func(b Batch) { deleted = b.Done.Total() }
+			s.OnRest = func(r Rest) {
+				if r.Cause != c.cause || deleted > 0 {
+					t.Errorf("a rest for %s after %d rows", r.Cause, deleted)
+				}
+				end()
+				s.OnRest = nil
+			}
+			res := tab.run(s)
+			if res.Outcome != Drained || res.Deleted.Expired != 1000 || res.Rested[c.cause] < throttlePause {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("live")
+		})
+	}
+}
+
+func TestThrottleIsBoundedByTime(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)})
+	tab.hold(`LOCK TABLE refresh_tokens IN SHARE UPDATE EXCLUSIVE MODE`) // as vacuum does
+	s.YieldToVacuum, s.MaxRunTime = true, 100*time.Millisecond
+	if res := tab.run(s); res.Outcome != Partial || res.StopReason != StopMaxRunTime || res.Deleted.Total() != 0 {
+		t.Errorf("run: %+v", res)
+	}
+	tab.survive("expired")
+}
+
+func TestLagOfAStandby(t *testing.T) {
+	t.Parallel()
+	lsn := func(n int64) *int64 { return &n }
+	now := time.Now()
+	var tr throttle
+	for i := range 10 { // a thousand bytes each second, up to now
+		tr.written = append(tr.written, written{now.Add(time.Duration(i-9) * time.Second), int64(i+1) * 1000})
+	}
+	for _, c := range []struct {
+		name     string
+		replayed *int64
+		want     time.Duration
+	}{
+		{"behind from the start", lsn(0), 9 * time.Second},
+		{"three seconds behind", lsn(6500), 3 * time.Second},
+		{"caught up", lsn(10000), 0},
+		{"ahead of our last look", lsn(20000), 0},
+		{"no standby", nil, 0},
+	} {
+		if got := tr.lag(c.replayed).Round(time.Second); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestReplicaLagNeedsTheRightToSee(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.lessRights()
+	s.MaxReplicaLag = time.Second
+	if res, err := tab.runAt(t.Context(), noon, s); err == nil || res.Deleted.Total() != 0 {
+		t.Errorf("run: %+v, %v", res, err)
+	}
+}
