@@ -1,0 +1,87 @@
+package deploy_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+var units = []string{"token-janitor.service", "token-janitor-once.service", "token-janitor-once.timer"}
+
+// installed is where the units expect the binary.
+const installed = "/usr/local/bin/token-janitor"
+
+func TestSystemdTakesTheUnits(t *testing.T) {
+	t.Parallel()
+	analyze := pgtemp.Require(t, "systemd-analyze")
+	dir := t.TempDir()
+	var paths []string
+	for _, name := range units {
+		path := filepath.Join(dir, name)
+		text := strings.ReplaceAll(read(t, filepath.Join("systemd", name)), installed, "/bin/true") // it looks whether that is there
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	// It warns of a setting that it does not know, and goes on.
+	if said := output(t, nil, analyze, append([]string{"verify", "--man=no"}, paths...)...); strings.Contains(said, "token-janitor") {
+		t.Error(said)
+	}
+	// In tenths. 1.2 is what is left to a service that speaks to a network and to sockets.
+	for _, path := range paths[:2] {
+		output(t, nil, analyze, "security", "--offline=true", "--threshold=12", path)
+	}
+}
+
+func systemdLaunches(t *testing.T) map[string]launch {
+	t.Helper()
+	credentials := t.TempDir() // what LoadCredential makes
+	if err := os.WriteFile(filepath.Join(credentials, "database-url"), []byte(unreachable+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	launches := map[string]launch{}
+	for _, name := range units[:2] {
+		var env []string
+		for _, line := range settings(t, name, "Environment") {
+			env = append(env, strings.ReplaceAll(line, "%d", credentials))
+		}
+		start := settings(t, name, "ExecStart")
+		if len(start) != 1 || !strings.HasPrefix(start[0], installed) {
+			t.Fatalf("%s starts %q", name, start)
+		}
+		launches[name] = launch{strings.Fields(start[0])[1:], env}
+	}
+	return launches
+}
+
+func TestSystemdUnitsAreConfinedAlike(t *testing.T) {
+	t.Parallel()
+	var confined []string
+	for _, name := range units[:2] {
+		_, rest, ok := strings.Cut(read(t, filepath.Join("systemd", name)), "# What follows is the same in ")
+		if !ok {
+			t.Fatalf("%s lacks the part that both have", name)
+		}
+		_, rest, _ = strings.Cut(rest, "\n")
+		rest, _, _ = strings.Cut(rest, "\n[Install]")
+		confined = append(confined, strings.TrimSpace(rest))
+	}
+	if confined[0] != confined[1] {
+		t.Errorf("%s has\n%s\n\n%s has\n%s", units[0], confined[0], units[1], confined[1])
+	}
+}
+
+// settings are the values of a key in a unit.
+func settings(t *testing.T, unit, key string) []string {
+	t.Helper()
+	var values []string
+	for _, m := range regexp.MustCompile(`(?m)^`+key+`=(.*)$`).FindAllStringSubmatch(read(t, filepath.Join("systemd", unit)), -1) {
+		values = append(values, m[1])
+	}
+	return values
+}
