@@ -15,6 +15,12 @@ import (
 func backlog(b *testing.B, rows int, expires string) *table {
 	b.Helper()
 	tab := newTable(b)
+	tab.fillBacklog(rows, expires)
+	return tab
+}
+
+func (tab *table) fillBacklog(rows int, expires string) {
+	tab.t.Helper()
 	if expires == "" {
 		expires = fmt.Sprintf("'%s'::timestamptz + (i - %d * 0.767) * interval '6 s'", at(-time.Hour), rows)
 	}
@@ -23,7 +29,6 @@ func backlog(b *testing.B, rows int, expires string) *table {
 		SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', encode(sha256(i::text::bytea), 'hex'), %s, false, NULL
 		FROM generate_series(1, %d) AS i`, expires, rows))
 	tab.exec(`VACUUM ANALYZE filled`)
-	return tab
 }
 
 // refill makes the table as it was, in memory and with its writes done.

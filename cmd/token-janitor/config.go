@@ -350,7 +350,7 @@ type byteSize int64
 
 // UnmarshalText reads a whole number and a unit, B if none is given.
 func (b *byteSize) UnmarshalText(text []byte) error {
-	digits := strings.TrimRight(string(text), "BkKMGTb ")
+	digits := strings.TrimRight(string(text), "BbKkMmGgTt ")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 {
 		return errors.New("no whole number in front")

@@ -27,7 +27,7 @@ func TestEveryFlagAndVariable(t *testing.T) {
 		switch field.Interface().(type) {
 		case time.Duration:
 			value = "1m17s"
-		case int, int64:
+		case int, int64, byteSize:
 			value = "77"
 		case float64:
 			value = "0.77"
@@ -63,6 +63,20 @@ func TestEveryFlagAndVariable(t *testing.T) {
 	}
 	if len(words) > 0 {
 		t.Errorf("no such flags: %v", words)
+	}
+}
+
+func TestByteSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"0": 0, "77": 77, "77B": 77, "1kB": 1 << 10, "512MB": 512 << 20, "2 GB": 2 << 30, "3tb": 3 << 40,
+		"": -1, "GB": -1, "-1": -1, "1.5GB": -1, "1MiB": -1, "1 G B": -1, "9999999TB": -1, "99999999999999999999": -1,
+	} {
+		var b byteSize
+		err := b.UnmarshalText([]byte(text))
+		if (err != nil) != (want < 0) || (err == nil && int64(b) != want) {
+			t.Errorf("%q is %d, %v; want %d", text, b, err, want)
+		}
 	}
 }
 
