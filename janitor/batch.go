@@ -17,10 +17,13 @@ const retries = 5
 const refusals = 50
 
 // batch exchanges queries that clear a place, and counts what they did: *rows is the
-// number of rows that went, once the answer is there.
-func (w *walk) batch(ctx context.Context, rows *int64, queries ...query) error {
+// number of rows that went, most of the place at most, once the answer is there.
+func (w *walk) batch(ctx context.Context, most int64, rows *int64, queries ...query) error {
 	cutFor := w.pace.rows
-	took, err := w.attempt(ctx, rows, queries)
+	if w.DryRun {
+		most = 0
+	}
+	took, err := w.attempt(ctx, most, rows, queries)
 	if err != nil {
 		return err
 	}
@@ -37,7 +40,7 @@ func (w *walk) batch(ctx context.Context, rows *int64, queries ...query) error {
 // send exchanges queries that only look, and waits for a table that is locked.
 func (w *walk) send(ctx context.Context, queries ...query) error {
 	for {
-		if _, err := w.attempt(ctx, new(int64), queries); code(err) != lockNotAvailable {
+		if _, err := w.attempt(ctx, 0, new(int64), queries); code(err) != lockNotAvailable {
 			return err
 		}
 	}
@@ -45,7 +48,7 @@ func (w *walk) send(ctx context.Context, queries ...query) error {
 
 // attempt exchanges queries when the pace allows it, and again where the server took
 // another transaction's side.
-func (w *walk) attempt(ctx context.Context, rows *int64, queries []query) (took time.Duration, err error) {
+func (w *walk) attempt(ctx context.Context, most int64, rows *int64, queries []query) (took time.Duration, err error) {
 	for try := 1; ; try++ {
 		if err := w.ready(ctx); err != nil {
 			return 0, err
@@ -55,6 +58,9 @@ func (w *walk) attempt(ctx context.Context, rows *int64, queries []query) (took 
 		took = time.Since(w.began) - began
 		if err != nil {
 			*rows = 0 // what was read before the error is not committed
+			if w.inDoubt(err) {
+				w.result.Uncertain = most // or it is
+			}
 		}
 		w.rest = w.pace.after(began, took, *rows)
 		switch code(err) {

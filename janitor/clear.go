@@ -16,16 +16,14 @@ type place struct {
 }
 
 // clear deletes what is due in a place (a dry run counts it), in one batch. Where
-// that cannot be, because somebody holds or references a row or the budget may end
-// within the place, it lists the rows and picks them.
+// that cannot be, because somebody holds or references a row, something keeps it or the
+// budget may end within the place, it lists the rows and picks them.
 func (w *walk) clear(ctx context.Context, p place) error {
 	most := min(w.budget(), int64(p.rows))
 	args := w.args("first", p.first, "end", p.end, "rows", most)
-	if most == int64(p.rows) {
+	if most == int64(p.rows) && (w.DryRun || !w.guarded && !w.wary) {
 		err := w.whole(ctx, p, args)
-		switch code(err) {
-		case lockNotAvailable, foreignKeyViolation, restrictViolation:
-		default:
+		if code(err) != lockNotAvailable && !ofARow(err) {
 			return err
 		}
 	}
@@ -35,8 +33,13 @@ func (w *walk) clear(ctx context.Context, p place) error {
 	}
 	if w.DryRun {
 		*w.due.of(w.reason) += int64(len(listed.at))
-	} else if err := w.pick(ctx, listed); err != nil {
-		return err
+	} else {
+		kept := w.kept()
+		if err := w.pick(ctx, listed); err != nil {
+			return err
+		}
+		// Such rows come in swarms: the next window is spared the try as a whole.
+		w.wary = w.kept() > kept
 	}
 	if most < int64(p.rows) && most == int64(len(listed.at)) {
 		return stopped(StopMaxRows) // the place may hold more
@@ -44,14 +47,31 @@ func (w *walk) clear(ctx context.Context, p place) error {
 	return nil
 }
 
+// kept is how many rows stay that fail the statement they are in.
+func (w *walk) kept() int64 { return w.result.Left.Referenced + w.result.Left.Refused }
+
 // whole clears a place in one batch.
 func (w *walk) whole(ctx context.Context, p place, args pgx.NamedArgs) error {
-	if w.DryRun {
-		var due int64
-		return w.batch(ctx, &due, append(p.find, query{p.count, args, into(&due)})...)
+	var rows int64
+	last := []query{{p.count, args, into(&rows)}}
+	if !w.DryRun {
+		last = []query{w.path(), {p.delete, args, affected(&rows)}}
 	}
-	var gone int64
-	return w.batch(ctx, &gone, append(p.find, query{p.delete, args, affected(&gone)})...)
+	return w.batch(ctx, int64(p.rows), &rows, append(p.find, last...)...)
+}
+
+// path lets the table's own triggers find what they name in its schema. Not before the
+// other statements: what somebody put there could come before what these mean.
+func (w *walk) path() query {
+	return query{statement("path"), pgx.NamedArgs{"path": w.triggersPath()}, ignored}
+}
+
+func (w *walk) triggersPath() string {
+	path := "pg_catalog, "
+	if len(w.Table) > 1 {
+		path += w.Table[:1].Sanitize() + ", "
+	}
+	return path + "pg_temp"
 }
 
 // ctids are where rows lie in the heap: a partition and a place in it.
@@ -76,18 +96,16 @@ func (c *ctids) scan(rows pgx.Rows) error {
 }
 
 // pick deletes the listed rows that can go and counts the others by what holds them.
-// Locked rows are passed over. A row that another table references fails its whole
-// statement, so it is found by halving, and its neighbours go.
+// Locked rows are passed over. A row that another table references, or that a trigger
+// refuses to let go, fails its whole statement, so it is isolated, and its neighbours go.
 func (w *walk) pick(ctx context.Context, listed ctids) error {
 	n := len(listed.at)
 	if n == 0 {
 		return nil
 	}
 	err := w.take(ctx, listed)
-	switch code(err) {
-	default:
-		return err
-	case insufficientPrivilege, featureNotSupported:
+	switch code := code(err); {
+	case code == insufficientPrivilege || code == featureNotSupported:
 		// To pass over locked rows takes the right to UPDATE, and an engine that
 		// can. Without it the DELETE waits for lock_timeout, and halves as well.
 		if w.waits {
@@ -95,14 +113,18 @@ func (w *walk) pick(ctx context.Context, listed ctids) error {
 		}
 		w.waits = true
 		return w.pick(ctx, listed)
-	case lockNotAvailable:
-		if n == 1 {
-			return w.leave(ctx, &w.result.Left.Locked, 1)
+	case code == lockNotAvailable && n == 1:
+		return w.leave(ctx, &w.result.Left.Locked, 1)
+	case ofARow(err) && n == 1:
+		return w.leaveOne(ctx, code, words(err))
+	case ofARow(err) && !w.halves:
+		err := w.isolate(ctx, listed)
+		if !cannotIsolate(err) {
+			return err
 		}
-	case foreignKeyViolation, restrictViolation:
-		if n == 1 {
-			return w.leave(ctx, &w.result.Left.Referenced, 1)
-		}
+		w.halves = true
+	case code != lockNotAvailable && !ofARow(err):
+		return err
 	}
 	if err := w.pick(ctx, listed.slice(0, n/2)); err != nil {
 		return err
@@ -110,19 +132,38 @@ func (w *walk) pick(ctx context.Context, listed ctids) error {
 	return w.pick(ctx, listed.slice(n/2, n))
 }
 
+// taken is what became of listed rows.
+type taken struct{ due, free, gone int64 }
+
 // take deletes the listed rows in one batch, passing over those that are locked.
 func (w *walk) take(ctx context.Context, listed ctids) error {
 	text := w.sql.take
 	if w.waits {
 		text = w.sql.takeWaiting
 	}
-	var due, gone int64
-	err := w.batch(ctx, &gone, query{text, w.args("parts", listed.part, "places", listed.at), into(&due, &gone)})
+	var t taken
+	err := w.batch(ctx, int64(len(listed.at)), &t.gone, w.path(),
+		query{text, w.args("parts", listed.part, "places", listed.at), into(&t.due, &t.free, &t.gone)})
 	if err != nil {
 		return fmt.Errorf("delete %d listed rows: %w", len(listed.at), err)
 	}
-	if held := due - gone; held > 0 {
-		return w.leave(ctx, &w.result.Left.Locked, held)
+	return w.leaveRest(ctx, t)
+}
+
+// leaveRest counts the rows that were due and did not go. One that was ours to delete
+// and stays is a trigger's, unless nothing of the kind is there and nobody was kept from it.
+func (w *walk) leaveRest(ctx context.Context, t taken) error {
+	locked, refused := t.due-t.free, t.free-t.gone
+	if w.waits && !w.guarded {
+		locked, refused = locked+refused, 0
+	}
+	if locked > 0 {
+		if err := w.leave(ctx, &w.result.Left.Locked, locked); err != nil {
+			return err
+		}
+	}
+	if refused > 0 {
+		return w.leave(ctx, &w.result.Left.Refused, refused)
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package janitor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -30,6 +32,12 @@ func into(dest ...any) func(pgx.Rows) error {
 		}
 		return rows.Scan(dest...)
 	}
+}
+
+// ignored takes the rows of a query that is sent for what it does.
+func ignored(rows pgx.Rows) error {
+	rows.Close()
+	return rows.Err()
 }
 
 // affected takes the number of rows that a statement changed.
@@ -74,8 +82,11 @@ func (r *run) exchangeWithin(ctx context.Context, limit time.Duration, queries .
 	if closed := answers.Close(); err == nil {
 		err = closed
 	}
-	if err == nil && !alone {
+	switch {
+	case err == nil && !alone:
 		err = stopped(StopOther)
+	case err != nil && code(err) == "" && r.conn.IsClosed():
+		err = fmt.Errorf("the connection is lost: %w", err) // pgx may say no more than "conn closed"
 	}
 	return err
 }
@@ -114,12 +125,42 @@ const (
 	queryCanceled         = "57014" // statement_timeout, or an operator
 	insufficientPrivilege = "42501"
 	featureNotSupported   = "0A000"
+	undefinedObject       = "42704"
 )
+
+// ofAll are the codes of what is no single row's fault: the connection, what this
+// statement or role may do, the transaction, the server. All others, for triggers raise
+// what they like, are taken for a word on the rows.
+const ofAll = "^(08|0A|25|26|28|40|42|53|54|55|57|58|F0|XX)"
+
+var ofAllCode = regexp.MustCompile(ofAll)
+
+// ofARow says whether an error is one that leaving out some of the rows may avoid.
+func ofARow(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Severity == "ERROR" && !ofAllCode.MatchString(e.Code)
+}
+
+// inDoubt says whether a batch that failed may have been committed all the same. The
+// server's own word in place of an answer says that it was not; a pooler's word, which
+// names no routine of the server, or the end of the connection says neither.
+func (r *run) inDoubt(err error) bool {
+	e, said := errors.AsType[*pgconn.PgError](err)
+	return r.conn.IsClosed() && !(said && e.Routine != "")
+}
 
 // code is the server's code for an error, or "" if it is not the server's.
 func code(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
+	}
+	return ""
+}
+
+// words are the server's own of an error, or "" if it is not the server's.
+func words(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Message
 	}
 	return ""
 }

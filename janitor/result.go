@@ -25,10 +25,11 @@ const (
 	StopMaxRows     StopReason = "max_rows"
 	StopMaxRunTime  StopReason = "max_run_time"
 	StopCancelled   StopReason = "cancelled" // the context ended, between two batches
-	StopLeft        StopReason = "rows_left" // the walk is complete, but locked or referenced rows stay
+	StopLeft        StopReason = "rows_left" // the walk is complete, but the rows of Left stay
 	StopOther       StopReason = "another_janitor"
 	StopTableLocked StopReason = "table_locked" // the table, not rows of it, stayed locked (by DDL)
 	StopClockSkew   StopReason = "clock_skew"
+	StopConnection  StopReason = "connection_lost" // see Result.Uncertain
 	StopError       StopReason = "error"
 )
 
@@ -55,10 +56,11 @@ func (c *Counts) of(r Reason) *int64 {
 type Left struct {
 	Locked     int64 `json:"locked"`     // another transaction holds the row
 	Referenced int64 `json:"referenced"` // another table's foreign key still points at it
+	Refused    int64 `json:"refused"`    // a trigger, a rule or another constraint keeps it
 }
 
-// Total is the sum over both causes.
-func (l Left) Total() int64 { return l.Locked + l.Referenced }
+// Total is the sum over all causes.
+func (l Left) Total() int64 { return l.Locked + l.Referenced + l.Refused }
 
 // Cutoffs are the instants that a run compared with, fixed when it began.
 type Cutoffs struct {
@@ -83,6 +85,11 @@ type Result struct {
 	Deleted Counts // rows this run deleted (0 in a dry run)
 	Would   Counts // rows a dry run found due (0 otherwise)
 	Left    Left
+	Refusal string // what the server said of the first row of Left.Refused; "" if it said nothing
+
+	// Uncertain is how many rows, at most, went beside Deleted: those of a batch whose
+	// answer never came, as the connection was lost. Its commit may have gone through.
+	Uncertain int64
 
 	Batches      map[Reason]int64
 	LongestBatch time.Duration

@@ -40,6 +40,7 @@ type run struct {
 	due     Counts // deleted, or counted by a dry run
 	rest    Rest   // what the last batch asked for
 	refused int    // batches in a row that waited for a lock in vain
+	guarded bool   // a trigger or a rule may keep a row without a word
 
 	throttle throttle
 }
@@ -113,6 +114,9 @@ func (r *run) end(err error) (Result, error) {
 		res.Outcome, res.StopReason = Partial, StopReason(stop)
 	case res.StopReason == "":
 		res.Outcome, res.StopReason = Failed, StopError
+		if r.conn.IsClosed() {
+			res.StopReason = StopConnection
+		}
 		return *res, err
 	default:
 		res.Outcome = Failed
@@ -123,6 +127,9 @@ func (r *run) end(err error) (Result, error) {
 
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
+	if err := r.exchange(ctx, query{statement("guard"), pgx.NamedArgs{"oid": r.oid}, into(&r.guarded)}); err != nil {
+		return nil, fmt.Errorf("look for triggers and rules: %w", err)
+	}
 	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
 	about, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {

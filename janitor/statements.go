@@ -18,6 +18,7 @@ var files embed.FS
 type statements struct {
 	open, edge, next, span, overdue string
 	take, takeWaiting               string
+	free, freeWaiting, step         string // for isolate.sql, which executes them
 	window, tie                     placed
 }
 
@@ -52,14 +53,22 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 			list:   text("list", ":place", where),
 		}
 	}
+	executed := strings.NewReplacer("@parts", "$1", "@places", "$2",
+		"@expired_before", "current_setting('token_janitor.expired_before')",
+		"@revoked_before", "current_setting('token_janitor.revoked_before')")
+	skipLocked := []string{":lock", "FOR UPDATE OF t SKIP LOCKED"}
+	wait := []string{":lock", ""}
 	return statements{
 		open:        text("open"),
 		edge:        text("edge"),
 		next:        text("next"),
 		span:        text("span"),
 		overdue:     text("overdue"),
-		take:        text("take", ":lock", "FOR UPDATE OF t SKIP LOCKED"),
-		takeWaiting: text("take", ":lock", ""),
+		take:        text("take", skipLocked...),
+		takeWaiting: text("take", wait...),
+		free:        executed.Replace(text("free", skipLocked...)),
+		freeWaiting: executed.Replace(text("free", wait...)),
+		step:        executed.Replace(text("step")),
 		window:      at("in_window"),
 		tie:         at("in_tie"),
 	}

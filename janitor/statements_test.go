@@ -23,6 +23,16 @@ func TestStatementsRunInPsql(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	before := func(name string) (text string) { // some go on where another ended
+		for _, other := range map[string][]string{"isolate.sql": {"isolating"}, "isolated.sql": {"isolating", "isolate"}}[name] {
+			content, err := files.ReadFile("sql/" + other + ".sql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += string(content)
+		}
+		return text
+	}
 	var script strings.Builder
 	script.WriteString(`\set ON_ERROR_STOP on
 \set table public.refresh_tokens
@@ -41,6 +51,11 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set end (1,0)
 \set parts {}
 \set places {}
+\set step 1
+\set free 'SELECT 0 AS due, NULL::bigint[] AS parts, NULL::tid[] AS places'
+\set take ''
+\set fatal ^XX
+\set path pg_catalog
 SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 \set expired_before '` + at(-time.Hour) + `'
 \set revoked_before '` + at(-week) + `'
@@ -54,7 +69,7 @@ SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "in_") {
-			script.WriteString("BEGIN;\n" + string(open) + string(text) + "ROLLBACK;\n")
+			script.WriteString("BEGIN;\n" + string(open) + before(f.Name()) + string(text) + "ROLLBACK;\n")
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), psql, "-X", "-q", "-d", tab.url)

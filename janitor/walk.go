@@ -28,6 +28,8 @@ type walk struct {
 	about int64 // rows due when the run began, by the planner's estimate; -1 = unknown
 
 	waits       bool          // locked rows cannot be passed over here, see pick
+	halves      bool          // rows cannot be isolated in subtransactions here
+	wary        bool          // the last window had rows that failed it
 	stay, below int64         // due rows left behind; those of them below the floor
 	clean       string        // the highest floor that nothing was left below
 	late        time.Duration // how long the first of them has been due

@@ -35,6 +35,7 @@ type Metrics struct {
 	runs                          *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
+	paused                        prometheus.Gauge
 
 	overdue, oldest, keep    *prometheus.GaugeVec
 	tokenLifetime, clockSkew prometheus.Gauge
@@ -84,8 +85,10 @@ func New(b Build) *Metrics {
 			"When the next run is due. 0 = none is planned."),
 		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "ticks_skipped_total",
-			Help: "Ticks of the schedule that came while this janitor's last run was still at work.",
+			Help: "Ticks of the schedule left out because this janitor's last run was still at work, or the schedule paused.",
 		}),
+		paused: gauge("paused",
+			"Whether the schedule is paused."),
 
 		overdue: gauges("overdue_tokens", "reason",
 			"Tokens due and still there when the last run ended, counted up to a cap. 0 before the first run, NaN when the last run could not look."),
@@ -118,7 +121,7 @@ func New(b Build) *Metrics {
 	for _, o := range janitor.Outcomes {
 		m.runs.WithLabelValues(string(o))
 	}
-	for _, cause := range []string{locked, referenced} {
+	for _, cause := range []string{locked, referenced, refused} {
 		m.left.WithLabelValues(cause)
 	}
 
@@ -133,7 +136,7 @@ func New(b Build) *Metrics {
 
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
-		m.runs, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped,
+		m.runs, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
 		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew, m.schemaAtHead, m.schema, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -149,8 +152,18 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// TickSkipped counts a tick that came while the last run was still at work.
+// TickSkipped counts a tick that came while the last run was still at work, or the
+// schedule paused.
 func (m *Metrics) TickSkipped() { m.ticksSkipped.Inc() }
+
+// Paused tells whether the schedule is paused.
+func (m *Metrics) Paused(paused bool) {
+	v := 0.0
+	if paused {
+		v = 1
+	}
+	m.paused.Set(v)
+}
 
 // NextRun tells when the next run is due; the zero time says that none is.
 func (m *Metrics) NextRun(t time.Time) { m.nextRun.Set(unix(t)) }

@@ -115,6 +115,7 @@ func everything(m *Metrics) {
 	m.TokenLifetime(168 * time.Hour)
 	m.NextRun(time.Unix(1_800_000_000, 0))
 	m.TickSkipped()
+	m.Paused(true)
 	m.Batch(janitor.Batch{Reason: janitor.Expired})
 	for _, reason := range janitor.Reasons {
 		for _, cause := range janitor.Causes {
@@ -204,7 +205,7 @@ func TestSchemaIsOneSeries(t *testing.T) {
 	}
 }
 
-func TestNextRunAndKeepAndTicks(t *testing.T) {
+func TestScheduleAndKeep(t *testing.T) {
 	t.Parallel()
 	m := testMetrics()
 	m.Keep(90*time.Second, 168*time.Hour)
@@ -212,15 +213,18 @@ func TestNextRunAndKeepAndTicks(t *testing.T) {
 	m.NextRun(time.Unix(1_790_000_000, 250_000_000))
 	m.TickSkipped()
 	m.TickSkipped()
+	m.Paused(true)
 	expect(t, m, map[string]string{
 		`keep_seconds{reason="expired"}`: "90",
 		`keep_seconds{reason="revoked"}`: "604800",
 		"next_run_timestamp_seconds":     "1.79000000025e+09",
 		"token_lifetime_seconds":         "2.592e+06",
 		"ticks_skipped_total":            "2",
+		"paused":                         "1",
 	})
 	m.NextRun(time.Time{})
-	expect(t, m, map[string]string{"next_run_timestamp_seconds": "0"})
+	m.Paused(false)
+	expect(t, m, map[string]string{"next_run_timestamp_seconds": "0", "paused": "0"})
 }
 
 // Batches come from the run's goroutine while scrapes, ticks and checks come from

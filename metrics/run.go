@@ -11,6 +11,7 @@ import (
 const (
 	locked     = "locked"
 	referenced = "referenced"
+	refused    = "refused"
 )
 
 // heard is what the batches of the run in progress have told so far.
@@ -108,6 +109,7 @@ func (m *Metrics) Run(r janitor.Result) {
 	}
 	m.left.WithLabelValues(locked).Add(float64(r.Left.Locked))
 	m.left.WithLabelValues(referenced).Add(float64(r.Left.Referenced))
+	m.left.WithLabelValues(refused).Add(float64(r.Left.Refused))
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

@@ -17,6 +17,7 @@ type setting struct{ name, value string }
 type config struct {
 	settings []setting
 	durable  bool
+	primary  string   // of a standby: how it connects
 	parents  []string // folders to make the server's own in: the first that can be written to
 
 	// What this package's own tests change.

@@ -1,0 +1,254 @@
+package janitor
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+)
+
+// proxy stands between a run and its server and breaks the connection as it is told.
+type proxy struct {
+	listener net.Listener
+	server   string
+
+	mu     sync.Mutex
+	fault  func(p *proxy, up, down net.Conn, sent []byte) bool // hears what the client sent; true: it goes no further
+	answer func(p *proxy, up, down net.Conn, got []byte) bool  // what the server answered; likewise
+	delay  time.Duration
+	open   []net.Conn
+}
+
+// through starts a proxy before the table's server and connects through it.
+func (tab *table) through() (*proxy, *table) {
+	tab.t.Helper()
+	u, err := url.Parse(tab.url)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	p := &proxy{listener: l, server: u.Host}
+	var pumps sync.WaitGroup
+	pumps.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", p.server)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.open = append(p.open, client, server)
+			p.mu.Unlock()
+			pumps.Go(func() { p.pump(server, client, false) })
+			pumps.Go(func() { p.pump(client, server, true) })
+		}
+	})
+	tab.t.Cleanup(func() {
+		_ = l.Close()
+		p.cut()
+		pumps.Wait()
+	})
+	u.Host = l.Addr().String()
+	return p, &table{Conn: connect(tab.t, u.String()), t: tab.t, url: u.String()}
+}
+
+// pump carries what one side says to the other, up to the server or down from it.
+func (p *proxy) pump(to, from net.Conn, down bool) {
+	defer to.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			p.mu.Lock()
+			fault, delay := p.fault, p.delay
+			if down {
+				fault = p.answer
+			}
+			p.mu.Unlock()
+			time.Sleep(delay)
+			if fault != nil && fault(p, from, to, buf[:n]) {
+				_, _ = io.Copy(io.Discard, from)
+				return
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// cut ends all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.open {
+		_ = c.Close()
+	}
+	p.open = nil
+}
+
+// set sets the faults to come.
+func (p *proxy) set(fault, answer func(*proxy, net.Conn, net.Conn, []byte) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault, p.answer = fault, answer
+}
+
+// reset ends a connection with RST, as a firewall or a dead host's successor does.
+func reset(c net.Conn) {
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
+}
+
+// The connection breaks while a batch is under way. The run fails at once, or when the
+// time for an answer is over; it tells as deleted what it knows to be, and how many more
+// rows may be; and the next run finishes.
+func TestConnectionBreaks(t *testing.T) {
+	t.Parallel()
+	deletes := []byte("DELETE FROM")
+	onDelete := func(do func(p *proxy, server, client net.Conn)) func(*proxy, net.Conn, net.Conn, []byte) bool {
+		n := 0
+		return func(p *proxy, from, to net.Conn, sent []byte) bool {
+			if bytes.Contains(sent, deletes) {
+				n++
+			}
+			if n < 3 { // two batches go well
+				return false
+			}
+			do(p, to, from)
+			return true
+		}
+	}
+	// onAnswer breaks when the answer to the third DELETE is there: it was committed.
+	onAnswer := func(do func(p *proxy, server, client net.Conn)) func(*proxy, net.Conn, net.Conn, []byte) bool {
+		n := 0
+		return func(p *proxy, from, to net.Conn, got []byte) bool {
+			n += bytes.Count(got, []byte("DELETE "))
+			if n < 3 || !bytes.HasSuffix(got, []byte{'Z', 0, 0, 0, 5, 'I'}) { // ready for the next
+				return false
+			}
+			do(p, from, to)
+			return true
+		}
+	}
+	for _, fault := range []struct {
+		name      string
+		set       func(*proxy)
+		committed bool // whether the third batch was
+		slow      bool // noticed only when the time for an answer is over
+	}{
+		{"closed before the batch arrives", func(p *proxy) {
+			p.set(onDelete(func(_ *proxy, server, client net.Conn) { server.Close(); client.Close() }), nil)
+		}, false, false},
+		{"reset before the batch arrives", func(p *proxy) {
+			p.set(onDelete(func(_ *proxy, server, client net.Conn) { reset(client); reset(server) }), nil)
+		}, false, false},
+		{"swallowed before the batch arrives", func(p *proxy) {
+			p.set(onDelete(func(*proxy, net.Conn, net.Conn) {}), nil)
+		}, false, true},
+		{"closed after the commit, before its answer", func(p *proxy) {
+			p.set(nil, onAnswer(func(_ *proxy, _, client net.Conn) { client.Close() }))
+		}, true, false},
+		{"reset after the commit, before its answer", func(p *proxy) {
+			p.set(nil, onAnswer(func(_ *proxy, _, client net.Conn) { reset(client) }))
+		}, true, false},
+		{"the answer is swallowed", func(p *proxy) {
+			p.set(nil, onAnswer(func(*proxy, net.Conn, net.Conn) {}))
+		}, true, true},
+		{"the answer is torn", func(p *proxy) {
+			p.set(nil, onAnswer(func(p *proxy, _, client net.Conn) {
+				_, _ = client.Write([]byte{'Z', 0, 0})
+				client.Close()
+			}))
+		}, true, false},
+		{"the answer is garbled", func(p *proxy) {
+			p.set(nil, onAnswer(func(p *proxy, _, client net.Conn) { _, _ = client.Write([]byte("HTTP/1.1 502 Bad Gateway\r\n\r\n")) }))
+		}, true, true},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			const due, window = 1000, 100
+			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.insert(token{name: "live", expires: at(week)})
+			s.BatchMaxRows = window
+			s.StatementTimeout = 200 * time.Millisecond
+			p, far := tab.through()
+			fault.set(p)
+			began := time.Now()
+			res, err := far.runAt(t.Context(), noon, s)
+			t.Logf("%v", err)
+			if err == nil || res.Outcome != Failed || res.StopReason != StopConnection {
+				t.Errorf("run: %+v, %v", res, err)
+			}
+			if res.Deleted.Expired != 2*window || res.Uncertain != window {
+				t.Errorf("deleted %d, perhaps %d more; want %d and %d", res.Deleted.Expired, res.Uncertain, 2*window, window)
+			}
+			if took := time.Since(began); took > s.StatementTimeout+answerGrace+2*time.Second || !fault.slow && took > answerGrace {
+				t.Errorf("it took %s to notice", took)
+			}
+			if res.Overdue[Expired].Known {
+				t.Error("it says that it knows what is overdue")
+			}
+			gone := due + 1 - tab.count("true")
+			if low := res.Deleted.Expired; gone < low || gone > low+res.Uncertain || fault.committed != (gone == 3*window) {
+				t.Errorf("%d rows are gone, it said %d to %d", gone, low, low+res.Uncertain)
+			}
+			if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != due-gone || res.Uncertain != 0 {
+				t.Errorf("next run: %+v", res)
+			}
+			tab.survive("live")
+		})
+	}
+}
+
+// A slow network makes a run slow, and no more than that.
+func TestSlowNetwork(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.insert(token{name: "live", expires: at(week)})
+	p, far := tab.through()
+	p.mu.Lock()
+	p.delay = 60 * time.Millisecond // there and back are more than the batch goal
+	p.mu.Unlock()
+	res, err := far.runAt(t.Context(), noon, s)
+	if err != nil || res.Outcome != Drained || res.Deleted.Expired != 1000 || res.LongestBatch < 120*time.Millisecond {
+		t.Errorf("run: %+v, %v", res, err)
+	}
+	tab.survive("live")
+}
+
+// A dry run deletes nothing, so nothing of it is in doubt.
+func TestDryRunIsNeverInDoubt(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	p, far := tab.through()
+	s.DryRun, s.BatchMaxRows = true, 100
+	s.OnBatch = func(b Batch) {
+		if b.Done.Total() >= 200 {
+			p.cut()
+		}
+	}
+	res, err := far.runAt(t.Context(), noon, s)
+	if err == nil || res.StopReason != StopConnection || res.Uncertain != 0 || res.Would.Expired != 200 {
+		t.Errorf("run: %+v, %v", res, err)
+	}
+	if n := tab.count("true"); n != 1000 {
+		t.Errorf("%d rows left", n)
+	}
+}

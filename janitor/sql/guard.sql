@@ -1,0 +1,12 @@
+-- Whether a DELETE may leave a row without a word: by a row trigger BEFORE DELETE that
+-- returns NULL, or by a rule ON DELETE, of the table or of a partition.
+--
+-- Lock: none on the table. Index: the catalogue's own.
+WITH RECURSIVE tree (oid) AS (
+    SELECT :'oid'::oid
+     UNION ALL
+    SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+)
+-- 11: FOR EACH ROW (1), BEFORE (2), DELETE (8)
+SELECT EXISTS (SELECT FROM pg_trigger JOIN tree ON tgrelid = tree.oid WHERE tgtype & 11 = 11 AND tgenabled <> 'D')
+    OR EXISTS (SELECT FROM pg_rewrite JOIN tree ON ev_class = tree.oid WHERE ev_type = '4');

@@ -1,0 +1,10 @@
+-- What isolate.sql works on.
+SELECT set_config('token_janitor.parts', (:'parts'::bigint[])::text, true),
+       set_config('token_janitor.places', (:'places'::text[])::text, true),
+       set_config('token_janitor.step', (:'step'::integer)::text, true),
+       set_config('token_janitor.free', :'free', true),
+       set_config('token_janitor.take', :'take', true),
+       set_config('token_janitor.fatal', :'fatal', true),
+       set_config('token_janitor.expired_before', :'expired_before', true),
+       set_config('token_janitor.revoked_before', :'revoked_before', true),
+       set_config('search_path', :'path', true);
