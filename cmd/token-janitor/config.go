@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -65,7 +66,15 @@ type config struct {
 	ShutdownTimeout time.Duration `conf:"default:10s,help:how long a signal waits for the batch in flight"`
 }
 
-// asked is what --help or --version print.
+// choices are the values of flags that take one of a few words.
+var choices = map[string][]string{
+	"output":     {"text", "json"},
+	"migrate":    {"upgrade", "check"},
+	"log-level":  {"debug", "info", "warn", "error"},
+	"log-format": {"text", "json"},
+}
+
+// asked is what --help, --version and the commands that only print do print.
 type asked string
 
 func (a asked) Error() string { return string(a) }
@@ -79,6 +88,9 @@ func configure() (config, error) {
 	if err != nil {
 		return cfg, err
 	}
+	if text := printed(positional, cfg.inForce()); text != "" {
+		return cfg, asked(text)
+	}
 	if err := tidyEnv(fields); err != nil {
 		return cfg, err
 	}
@@ -86,7 +98,7 @@ func configure() (config, error) {
 	help, err := conf.ParseWithOptions(prefix, &cfg, conf.WithStrictFlags())
 	switch {
 	case errors.Is(err, conf.ErrHelpWanted):
-		return cfg, asked(help + afterwords)
+		return cfg, asked(help + listCommands() + afterwords)
 	case errors.Is(err, conf.ErrVersionWanted):
 		return cfg, asked("token-janitor " + describe(build()))
 	case err != nil:
@@ -96,21 +108,14 @@ func configure() (config, error) {
 }
 
 const afterwords = `
-COMMANDS
-  (none)             daemon: run on a schedule; serve status page and metrics
-  migrate upgrade    bring the schema to head
-  migrate downgrade  one step back: drops the table
-  migrate current    print the database's revision
-  migrate history    print the revisions
-  healthcheck        ask the daemon at --listen whether it is ready (0 = yes)
-
 EXIT CODES
   0 done (or another janitor is at work)  1 failed
   2 bad usage or configuration            3 overdue rows are left
 
 SIGNALS
   SIGTERM SIGINT  end after the batch in flight; a second one kills
-  SIGUSR1         a run now`
+  SIGUSR1         a run now
+  SIGUSR2         pause the schedule, or resume it`
 
 // settable are the fields of a config by flag name.
 func settable(cfg *config) map[string]reflect.Value {
@@ -170,27 +175,6 @@ func tidyFlags(args []string, fields map[string]reflect.Value) (flags, positiona
 		flags = append(flags, "--"+name+"="+value)
 	}
 	return flags, positional, command(positional)
-}
-
-// command refuses positional arguments that are no command.
-func command(words []string) error {
-	steps := []string{"upgrade", "downgrade", "current", "history"}
-	switch {
-	case len(words) == 0:
-	case words[0] == "healthcheck":
-		if len(words) > 1 {
-			return fmt.Errorf("%q is one argument too many behind healthcheck", word(words[1]))
-		}
-	case words[0] != "migrate":
-		return fmt.Errorf("unknown command %q: want migrate or healthcheck", word(words[0]))
-	case len(words) == 1:
-		return fmt.Errorf("migrate wants one of %s", strings.Join(steps, ", "))
-	case !slices.Contains(steps, words[1]):
-		return fmt.Errorf("unknown command \"migrate %s\": migrate wants one of %s", word(words[1]), strings.Join(steps, ", "))
-	case len(words) > 2:
-		return fmt.Errorf("%q is one argument too many behind migrate %s", word(words[2]), words[1])
-	}
-	return nil
 }
 
 // option is a flag as an error may show it: its value may be a secret that only the
@@ -288,17 +272,10 @@ func (c *config) check() error {
 			return fmt.Errorf("--%s: %s is below %s", d.flag, d.is, d.min)
 		}
 	}
-	for _, w := range []struct {
-		flag, is string
-		allowed  []string
-	}{
-		{"output", c.Output, []string{"text", "json"}},
-		{"migrate", c.Migrate, []string{"upgrade", "check"}},
-		{"log-level", c.LogLevel, []string{"debug", "info", "warn", "error"}},
-		{"log-format", c.LogFormat, []string{"text", "json"}},
-	} {
-		if !slices.Contains(w.allowed, w.is) {
-			return fmt.Errorf("--%s: %q is none of %s", w.flag, clip(w.is), strings.Join(w.allowed, ", "))
+	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": c.LogLevel, "log-format": c.LogFormat}
+	for _, flag := range slices.Sorted(maps.Keys(choices)) {
+		if !slices.Contains(choices[flag], given[flag]) {
+			return fmt.Errorf("--%s: %q is none of %s", flag, clip(given[flag]), strings.Join(choices[flag], ", "))
 		}
 	}
 	switch {

@@ -57,11 +57,26 @@ func (s *service) serve(ctx context.Context) int {
 	return exitDone
 }
 
-// work boots, then runs at once, on schedule and on SIGUSR1, until ctx ends.
+// work boots, then runs at once, on schedule and on SIGUSR1, until ctx ends. SIGUSR2
+// pauses the schedule and resumes it.
 func (s *service) work(ctx context.Context) {
-	now := make(chan os.Signal, 1)
+	now, pause := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(now, syscall.SIGUSR1)
+	signal.Notify(pause, syscall.SIGUSR2)
 	defer signal.Stop(now)
+	defer signal.Stop(pause)
+	var runs sync.WaitGroup
+	defer runs.Wait()
+	runs.Go(func() {
+		for {
+			select {
+			case <-pause: // also before the first run
+				s.pause()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 
 	// The daemon waits for ever: a sidecar that exits takes its pod down with it.
 	state, err := s.boot(ctx, s.mode(), func(error) bool { return true })
@@ -71,10 +86,8 @@ func (s *service) work(ctx context.Context) {
 	s.history.ready()
 	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule)
 
-	var runs sync.WaitGroup
-	defer runs.Wait()
 	if s.RunOnStart {
-		runs.Go(func() { s.alone(ctx) })
+		runs.Go(func() { s.scheduled(ctx) })
 	}
 	runs.Go(func() {
 		for {
@@ -91,7 +104,30 @@ func (s *service) work(ctx context.Context) {
 		s.log.Error("schedule", "error", err)
 		return
 	}
-	onSchedule(ctx, jittered{schedule, s.ScheduleJitter, s.planned}, func() { s.alone(ctx) })
+	onSchedule(ctx, jittered{schedule, s.ScheduleJitter, s.planned}, func() { s.scheduled(ctx) })
+}
+
+// pause pauses the schedule, or resumes it. A run at work goes on, and SIGUSR1 still
+// asks for one: who sends it means it.
+func (s *service) pause() {
+	since, paused := s.history.pause()
+	s.metrics.Paused(paused)
+	if paused {
+		s.log.Warn("paused: no run on schedule until SIGUSR2 comes again, or a restart")
+	} else {
+		s.log.Info("resumed", "paused_for", time.Since(since).Round(time.Second))
+	}
+}
+
+// scheduled does a tick unless the schedule is paused. That is told each time, lest it
+// is forgotten.
+func (s *service) scheduled(ctx context.Context) {
+	if since := s.history.view().Paused; !since.IsZero() {
+		s.metrics.TickSkipped()
+		s.log.Warn("paused: this run is left out", "since", since.Format(time.RFC3339))
+		return
+	}
+	s.alone(ctx)
 }
 
 // alone does a tick unless one is still at it: then this one is left out, and counted.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/hyphagraph/token-janitor/janitor"
+	"github.com/hyphagraph/token-janitor/migrations"
 )
 
 // remembered is how many runs the status page tells of: five hours at the default schedule.
@@ -16,7 +18,9 @@ type history struct {
 	mu      sync.Mutex
 	booted  bool
 	waiting string // what boot waits for
-	running bool
+	schema  checked
+	paused  time.Time // since when the schedule is; zero = it is not
+	running *progress // nil = between runs
 	next    time.Time
 	runs    []past // the latest first
 }
@@ -25,6 +29,13 @@ type history struct {
 type past struct {
 	janitor.Result
 	Error string
+}
+
+// checked is what the last look at the schema found.
+type checked struct {
+	at       time.Time // zero = nobody has looked yet
+	state    migrations.State
+	problems []migrations.Problem
 }
 
 func (h *history) waits(err error) {
@@ -39,10 +50,56 @@ func (h *history) ready() {
 	h.booted, h.waiting = true, ""
 }
 
+// looked takes in what a check of the schema found.
+func (h *history) looked(state migrations.State, err error) {
+	found := checked{at: time.Now(), state: state}
+	var contract *migrations.ContractError
+	var notReady *migrations.NotReadyError
+	switch {
+	case errors.As(err, &contract):
+		found.problems = contract.Problems
+	case errors.As(err, &notReady):
+		found.problems = []migrations.Problem{{What: notReady.Found, Remedy: notReady.Remedy}}
+	case err != nil:
+		found.problems = []migrations.Problem{{What: err.Error()}}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.schema = found
+}
+
+// pause pauses the schedule, or resumes it, and returns since when it is paused, or was.
+func (h *history) pause() (since time.Time, paused bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if since = h.paused; !since.IsZero() {
+		h.paused = time.Time{}
+		return since, false
+	}
+	h.paused = time.Now()
+	return h.paused, true
+}
+
 func (h *history) begins() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running = true
+	h.running = newProgress(time.Now())
+}
+
+func (h *history) hearBatch(b janitor.Batch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running != nil {
+		h.running.hearBatch(b, time.Now())
+	}
+}
+
+func (h *history) hearRest(r janitor.Rest) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running != nil {
+		h.running.hearRest(r)
+	}
 }
 
 func (h *history) plan(t time.Time) {
@@ -58,7 +115,7 @@ func (h *history) add(res janitor.Result, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running = false
+	h.running = nil
 	h.runs = append([]past{run}, h.runs[:min(len(h.runs), remembered-1)]...)
 }
 
@@ -66,7 +123,9 @@ func (h *history) add(res janitor.Result, err error) {
 type view struct {
 	Booted  bool
 	Waiting string
-	Running bool
+	Schema  checked
+	Paused  time.Time
+	Running *progress
 	Next    time.Time
 	Runs    []past
 }
@@ -74,7 +133,7 @@ type view struct {
 func (h *history) view() view {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return view{h.booted, h.waiting, h.running, h.next, append([]past(nil), h.runs...)}
+	return view{h.booted, h.waiting, h.schema, h.paused, h.running.clone(), h.next, append([]past(nil), h.runs...)}
 }
 
 // unready says why the janitor is not ready, or "".

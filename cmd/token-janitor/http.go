@@ -1,17 +1,14 @@
 package main
 
 import (
-	_ "embed"
+	"encoding/json"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
-
-	"github.com/hyphagraph/token-janitor/janitor"
 )
 
 // server answers a few small questions: its limits suffice for scrapers and browsers
@@ -22,6 +19,7 @@ func (s *service) server() *http.Server {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /{$}", s.status)
+	mux.HandleFunc("GET /status.json", s.statusJSON)
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -53,26 +51,21 @@ func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-//go:embed status.html
-var statusHTML string
-
-var statusPage = template.Must(template.New("status").Funcs(template.FuncMap{
-	"thousands": thousands,
-	"ago":       func(t time.Time) string { return time.Since(t).Round(time.Second).String() },
-	"until":     func(t time.Time) string { return max(0, time.Until(t)).Round(time.Second).String() },
-	"brief":     func(d time.Duration) string { return d.Round(time.Millisecond).String() },
-	"sentence":  func(p past) string { return sentence(p.Result, nil) },
-	"overdue":   func(p past) int64 { return p.Overdue[janitor.Expired].Rows + p.Overdue[janitor.Revoked].Rows },
-}).Parse(statusHTML))
-
 func (s *service) status(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	w.Header().Set("Content-Security-Policy", statusPolicy)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	v := s.history.view()
-	if err := statusPage.Execute(w, map[string]any{
-		"View": v, "Unready": v.unready(), "Config": &s.config, "Build": describe(build()),
-	}); err != nil {
+	if err := statusPage.Execute(w, s.look()); err != nil {
 		s.log.Debug("write the status page", "error", err)
+	}
+}
+
+func (s *service) statusJSON(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := json.NewEncoder(w).Encode(s.look()); err != nil {
+		s.log.Debug("write the status", "error", err)
 	}
 }

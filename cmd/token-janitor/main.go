@@ -41,7 +41,7 @@ func run() int {
 	context.AfterFunc(signalled, func() { stop(); end(context.Cause(signalled)) })
 	// A closed stdout is an error to report, not a death; nor does who asks for a run
 	// now, before the daemon listens or while --once does one, mean to end it.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1)
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
 
 	s := newService(cfg)
 	switch {

@@ -10,8 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -19,11 +17,10 @@ import (
 // once does one run, prints its summary and returns the exit code.
 func (s *service) once(ctx context.Context) int {
 	began := time.Now()
-	line := &progress{out: io.Discard, began: began}
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		line.out = os.Stderr
+	if watched(os.Stderr) {
+		shown := &bar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
+		s.onBatch, s.beforeLog = shown.hear, shown.clear
 	}
-	s.onBatch, s.beforeLog = line.draw, line.clear
 	state, err := s.bootOnce(ctx, s.mode())
 	res := janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, DryRun: s.DryRun, Began: began, Duration: time.Since(began)}
 	switch {
@@ -35,11 +32,13 @@ func (s *service) once(ctx context.Context) int {
 	default:
 		s.report(res, err)
 	}
-	print := printText
+	var printed error
 	if s.Output == "json" {
-		print = printJSON
+		printed = printJSON(os.Stdout, res, state, err)
+	} else {
+		printed = printText(os.Stdout, res, state, err, s.wouldTake(res))
 	}
-	if printed := print(os.Stdout, res, state, err); printed != nil {
+	if printed != nil {
 		s.log.Error("the run is done, its summary cannot be printed", "error", printed)
 		return exitFailed
 	}
@@ -65,6 +64,7 @@ type summary struct {
 	Deleted        janitor.Counts     `json:"deleted"`
 	WouldDelete    janitor.Counts     `json:"would_delete"`
 	RowsLeft       janitor.Left       `json:"rows_left"`
+	UncertainRows  int64              `json:"uncertain_rows"` // at most so many went beside those deleted
 	Batches        int64              `json:"batches"`
 	LongestBatch   float64            `json:"longest_batch_seconds"`
 	Duration       float64            `json:"duration_seconds"`
@@ -81,6 +81,7 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		Deleted:        res.Deleted,
 		WouldDelete:    res.Would,
 		RowsLeft:       res.Left,
+		UncertainRows:  res.Uncertain,
 		Batches:        res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
 		LongestBatch:   res.LongestBatch.Seconds(),
 		Duration:       res.Duration.Seconds(),
@@ -96,7 +97,25 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 	return json.NewEncoder(out).Encode(sum)
 }
 
-func printText(out io.Writer, res janitor.Result, state migrations.State, err error) error {
+// deleteCost is how much longer a batch takes that deletes than one that counts:
+// measured 0.9 to 2 times, in memory. A slow disk adds to it.
+const deleteCost = 2
+
+// wouldTake is about how long the run would take that a dry run stood in for.
+func (c *config) wouldTake(dry janitor.Result) time.Duration {
+	work := dry.Duration
+	for _, rested := range dry.Rested {
+		work -= rested
+	}
+	takes := time.Duration(float64(work) * deleteCost / c.Load)
+	if c.MaxRate > 0 {
+		takes = max(takes, seconds(float64(dry.Would.Total())/float64(c.MaxRate)))
+	}
+	return takes
+}
+
+// printText tells, of a dry run, how long the real one would take.
+func printText(out io.Writer, res janitor.Result, state migrations.State, err error, wouldTake time.Duration) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, sentence(res, err))
 	if !res.Cutoffs.Expired.IsZero() {
@@ -113,12 +132,22 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		b.WriteString("\n")
 		w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		if res.Left.Total() > 0 {
-			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table\n", thousands(res.Left.Locked), thousands(res.Left.Referenced))
+			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
+				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
+			if res.Refusal != "" {
+				fmt.Fprintf(w, "refusal\t%s\n", oneLine(res.Refusal))
+			}
+		}
+		if res.Uncertain > 0 {
+			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", thousands(res.Uncertain))
 		}
 		fmt.Fprintf(w, "took\t%s in %s batches, the longest %s\n", res.Duration.Round(time.Millisecond),
 			thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
 		if n := counts.Total(); n > 0 {
 			fmt.Fprintf(w, "rate\t%s rows/s\n", thousands(int64(float64(n)/res.Duration.Seconds())))
+		}
+		if res.DryRun {
+			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", words(wouldTake))
 		}
 		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
 		_ = w.Flush()
@@ -149,51 +178,14 @@ func sentence(res janitor.Result, err error) string {
 	case res.Outcome == janitor.Drained:
 		return tokens + "; nothing overdue is left."
 	}
-	return tokens + "; overdue ones are left: " + map[janitor.StopReason]string{
-		janitor.StopMaxRows:     "the budget of --max-rows is spent.",
-		janitor.StopMaxRunTime:  "the time of --max-run-time is up.",
-		janitor.StopCancelled:   "it was told to stop.",
-		janitor.StopLeft:        "other transactions or tables hold them.",
-		janitor.StopTableLocked: "the table is locked, by DDL or maintenance.",
-	}[res.StopReason]
+	return tokens + "; overdue ones are left: " + stopped[res.StopReason] + "."
 }
 
-// thousands is n with separators.
-func thousands(n int64) string {
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-const (
-	clearLine = "\r\x1b[K"
-	redraw    = 200 * time.Millisecond // as often as an eye follows
-)
-
-// progress is the line that a terminal shows while a run works.
-type progress struct {
-	out   io.Writer
-	began time.Time
-	drawn time.Time
-}
-
-func (p *progress) draw(b janitor.Batch) {
-	if time.Since(p.drawn) < redraw {
-		return
-	}
-	p.drawn = time.Now()
-	line := fmt.Sprintf("%s: %s rows, %s rows/s", b.Reason, thousands(b.Done.Of(b.Reason)),
-		thousands(int64(float64(b.Done.Total())/time.Since(p.began).Seconds())))
-	if left := b.About - b.Done.Of(b.Reason); b.About >= 0 && left > 0 {
-		line += fmt.Sprintf(", about %s left", thousands(left))
-	}
-	fmt.Fprint(p.out, clearLine+line)
-}
-
-func (p *progress) clear() {
-	if !p.drawn.IsZero() {
-		fmt.Fprint(p.out, clearLine)
-	}
+// stopped says in plain words why a run ended before its work did.
+var stopped = map[janitor.StopReason]string{
+	janitor.StopMaxRows:     "the budget of --max-rows is spent",
+	janitor.StopMaxRunTime:  "the time of --max-run-time is up",
+	janitor.StopCancelled:   "it was told to stop",
+	janitor.StopLeft:        "other transactions, tables or triggers hold them",
+	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"math"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +30,7 @@ func TestSentence(t *testing.T) {
 		{janitor.Skipped, janitor.StopOther, some, false, nil, "Deleted 1,234 tokens, then left the rest to another janitor at work on this table.", 0},
 		{janitor.Partial, janitor.StopMaxRows, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: the budget of --max-rows is spent.", 3},
 		{janitor.Partial, janitor.StopMaxRunTime, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: the time of --max-run-time is up.", 3},
-		{janitor.Partial, janitor.StopLeft, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: other transactions or tables hold them.", 3},
+		{janitor.Partial, janitor.StopLeft, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.", 3},
 		{janitor.Partial, janitor.StopTableLocked, some, true, nil, "Dry run: would delete 1,234 tokens; overdue ones are left: the table is locked, by DDL or maintenance.", 3},
 		{janitor.Partial, janitor.StopCancelled, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: it was told to stop.", 0},
 		{janitor.Failed, janitor.StopError, some, false, errors.New("two\nlines"), "Deleted 1,234 tokens, then failed: two lines", 1},
@@ -80,23 +79,23 @@ func TestSummary(t *testing.T) {
 	}{
 		{"json", func(b *bytes.Buffer) error { return printJSON(b, res, state, nil) },
 			`{"outcome":"partial","stop_reason":"rows_left","dry_run":false,"deleted":{"expired":1200,"revoked":34},` +
-				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":5,"referenced":6},"batches":8,"longest_batch_seconds":0.0015,` +
+				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":5,"referenced":6,"refused":0},"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
 				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
 		{"json of an early end", func(b *bytes.Buffer) error {
 			return printJSON(b, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, migrations.State{}, errors.New(`a "word"`))
 		},
 			`{"outcome":"failed","stop_reason":"error","dry_run":false,"deleted":{"expired":0,"revoked":0},` +
-				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":0,"referenced":0},"batches":0,"longest_batch_seconds":0,` +
+				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
 				`"duration_seconds":0,"cutoffs":null,"schema_revision":"","error":"a \"word\""}` + "\n"},
-		{"text", func(b *bytes.Buffer) error { return printText(b, res, state, nil) },
-			`Deleted 1,234 tokens; overdue ones are left: other transactions or tables hold them.
+		{"text", func(b *bytes.Buffer) error { return printText(b, res, state, nil, 0) },
+			`Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.
 
      rule  deleted             if before
   expired    1,200  2026-05-04T03:02:01Z
   revoked       34  2026-04-27T04:02:01Z
 
-left    5 locked, 6 referenced by another table
+left    5 locked, 6 referenced by another table, 0 refused by a trigger or rule
 took    2s in 8 batches, the longest 1.5ms
 rate    617 rows/s
 schema  005_add_audit_logs
@@ -106,33 +105,5 @@ schema  005_add_audit_logs
 		if err := c.got(&b); err != nil || b.String() != c.want {
 			t.Errorf("%s (%v): got\n%s\nwant\n%s", c.name, err, &b, c.want)
 		}
-	}
-}
-
-func TestProgressLine(t *testing.T) {
-	t.Parallel()
-	var b bytes.Buffer
-	p := &progress{out: &b, began: time.Now().Add(-time.Second)}
-	p.clear()
-	if b.Len() > 0 {
-		t.Errorf("a line that was not drawn is cleared: %q", &b)
-	}
-	p.draw(janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: 12345}, About: 20000})
-	if got := b.String(); !strings.HasPrefix(got, clearLine+"expired: 12,345 rows, ") || !strings.HasSuffix(got, " rows/s, about 7,655 left") {
-		t.Errorf("got %q", got)
-	}
-	drawn := b.Len()
-	p.draw(janitor.Batch{Reason: janitor.Expired})
-	if b.Len() != drawn {
-		t.Error("drawn again at once")
-	}
-	p.drawn = time.Now().Add(-time.Second)
-	p.draw(janitor.Batch{Reason: janitor.Revoked, Done: janitor.Counts{Expired: 12345, Revoked: 6}, About: -1})
-	if got := b.String()[drawn:]; !strings.HasPrefix(got, clearLine+"revoked: 6 rows, ") || strings.Contains(got, "left") {
-		t.Errorf("got %q", got)
-	}
-	p.clear()
-	if !strings.HasSuffix(b.String(), clearLine) {
-		t.Error("not cleared")
 	}
 }

@@ -45,7 +45,7 @@ const patience = 20 * time.Second
 //	exits CODE PROGRAM ARGS...         runs it and wants that exit code
 //	daemon ARGS...                     starts token-janitor; $ADDR is where it listens
 //	log REGEXP                         waits until a line of the daemon's log matches
-//	signal TERM|INT|USR1               sends it to the daemon
+//	signal TERM|INT|USR1|USR2             sends it to the daemon
 //	ends CODE                          waits until the daemon ends, and wants that exit code; stderr is its log
 //	http STATUS URL REGEXP...          asks again until status and body are these, and prints the body
 //	certificate                        makes cert.pem, which http trusts, and key.pem

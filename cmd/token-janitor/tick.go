@@ -119,6 +119,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
+	s.history.looked(state, err)
 	if state.Upgraded {
 		s.log.Info("schema upgraded", "revision", state.Revision)
 	}
@@ -148,8 +149,10 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		DryRun:           s.DryRun,
 		OnRest: func(r janitor.Rest) {
 			s.metrics.Rest(r)
+			s.history.hearRest(r)
 		},
 		OnBatch: func(b janitor.Batch) {
+			s.history.hearBatch(b)
 			if !s.DryRun { // what is only counted is not deleted
 				s.metrics.Batch(b)
 			}
@@ -173,7 +176,13 @@ func (s *service) report(res janitor.Result, err error) {
 		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
 	}
 	if res.Left.Total() > 0 {
-		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced)
+		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused)
+	}
+	if res.Refusal != "" {
+		attrs = append(attrs, "refusal", res.Refusal)
+	}
+	if res.Uncertain > 0 {
+		attrs = append(attrs, "uncertain_rows", res.Uncertain)
 	}
 	for _, reason := range janitor.Reasons {
 		if o := res.Overdue[reason]; o.Known && o.Rows > 0 {

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+// redraw is as often as an eye follows.
+const redraw = 200 * time.Millisecond
+
+// bar is what a terminal shows while a run works: one bar a pass.
+type bar struct {
+	out     *os.File
+	colours bool
+	reason  janitor.Reason
+	shown   *progressbar.ProgressBar // nil = nothing is
+}
+
+// hear draws how far the pass has come. The estimate of its rows may be too low or
+// missing: then nothing is known of its end, and a wheel turns instead.
+func (b *bar) hear(batch janitor.Batch) {
+	done, most := batch.Done.Of(batch.Reason), batch.About
+	if most <= done {
+		most = -1
+	}
+	switch {
+	case b.shown == nil || b.reason != batch.Reason:
+		b.clear()
+		b.reason, b.shown = batch.Reason, b.pass(string(batch.Reason), most)
+		b.shown.StartWithoutRender() // a rate needs a second batch, and a run of one no bar
+		return
+	case b.shown.GetMax64() != most:
+		b.shown.ChangeMax64(most)
+	}
+	_ = b.shown.Set64(done) // a terminal that went away is no reason to stop
+}
+
+// clear takes the bar away, so that the next line stands in its place.
+func (b *bar) clear() {
+	if b.shown != nil {
+		_ = b.shown.Clear()
+		b.shown = nil
+	}
+}
+
+func (b *bar) pass(name string, most int64) *progressbar.ProgressBar {
+	theme := progressbar.ThemeASCII
+	if b.colours {
+		name = "[cyan]" + name + "[reset]"
+		theme.Saucer, theme.SaucerHead = "[green]=[reset]", "[green]>[reset]"
+	}
+	return progressbar.NewOptions64(most,
+		progressbar.OptionSetWriter(b.out),
+		progressbar.OptionSetDescription(name),
+		progressbar.OptionEnableColorCodes(b.colours),
+		progressbar.OptionSetTheme(theme),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetMaxDetailRow(0),
+		progressbar.OptionThrottle(redraw),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("rows"),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionUseANSICodes(true),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine turns the wheel and outlives it
+	)
+}
+
+// watched reports whether somebody sees what is written there, on a terminal that can
+// take a line back.
+func watched(out *os.File) bool {
+	return term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
+}

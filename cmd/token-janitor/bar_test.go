@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+// drawn is what a terminal gets to see of a run of these batches.
+func drawn(t *testing.T, colours bool, batches ...janitor.Batch) string {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	b := &bar{out: out, colours: colours}
+	for _, batch := range batches {
+		b.hear(batch)
+	}
+	b.clear()
+	b.clear()
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestBar(t *testing.T) {
+	t.Parallel()
+	expired := func(done, about int64) janitor.Batch {
+		return janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: done}, About: about}
+	}
+	const green = "\x1b[32m"
+	for _, c := range []struct {
+		name     string
+		colours  bool
+		batches  []janitor.Batch
+		has, not string
+	}{
+		{"nothing to do", true, nil, "", "expired"},
+		{"over before a rate is known", true, []janitor.Batch{expired(10, 20)}, "", "rows/s"},
+		{"half done", true, []janitor.Batch{expired(10, 40), expired(20, 40)}, " 50% [" + green, "revoked"},
+		{"NO_COLOR", false, []janitor.Batch{expired(10, 40), expired(20, 40)}, "expired  50% [====", "\x1b[3"},
+		{"an estimate that was too low", false, []janitor.Batch{expired(10, 15), expired(20, 15)}, "expired (", "%"},
+		{"no estimate", false, []janitor.Batch{expired(10, -1), expired(20, -1)}, "expired (", "%"},
+		{"the second pass", false, []janitor.Batch{expired(10, 10), {Reason: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 1}, About: 8},
+			{Reason: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 2}, About: 8}}, "revoked  25% [", "expired"},
+	} {
+		got := drawn(t, c.colours, c.batches...)
+		if !strings.Contains(got, c.has) || strings.Contains(got, c.not) {
+			t.Errorf("%s: %q; want %q and no %q", c.name, got, c.has, c.not)
+		}
+	}
+}
+
+// TestWouldTake: the rate sets how long a run takes, or else the work and its rests do.
+func TestWouldTake(t *testing.T) {
+	t.Parallel()
+	dry := janitor.Result{
+		Would: janitor.Counts{Expired: 30_000, Revoked: 10_000}, Duration: 3 * time.Second,
+		Rested: map[janitor.Cause]time.Duration{janitor.ForLoad: 500 * time.Millisecond, janitor.ForRate: 1500 * time.Millisecond},
+	}
+	for _, c := range []struct {
+		load float64
+		rate int
+		want time.Duration
+	}{
+		{1, 0, deleteCost * time.Second},
+		{0.25, 0, 4 * deleteCost * time.Second},
+		{0.5, 1000, 40 * time.Second},
+		{0.5, 1_000_000, 2 * deleteCost * time.Second},
+	} {
+		if got := (&config{Load: c.load, MaxRate: c.rate}).wouldTake(dry); got != c.want {
+			t.Errorf("at load %v and rate %d: %s, want %s", c.load, c.rate, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+// usersSQL is what the revision below ours leaves.
+const usersSQL = `CREATE TABLE users (id uuid PRIMARY KEY, email varchar); CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); INSERT INTO alembic_version VALUES ('003_add_users')`
+
+// TestFailover: the primary dies in the middle of a run, its standby is promoted, and the daemon follows it.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	primary, err := pgtemp.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = primary.Stop() })
+	_, err = dial(t, primary.URL("postgres")).Exec(t.Context(), usersSQL, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := program(t)
+	if sum, code, log := once(t, path, primary.URL("postgres")); code != exitDone {
+		t.Fatalf("exit code %d: %+v\n%s", code, sum, log)
+	}
+	conn := dial(t, primary.URL("postgres"))
+	const due = 5000
+	live := backlog(t, conn, due)
+	standby, err := primary.Standby(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = standby.Stop() })
+
+	// A standby alone is refused, and told what it is.
+	for _, query := range []string{"", "&target_session_attrs=read-write"} {
+		sum, code, log := once(t, path, standby.URL("postgres")+query, "--connect-timeout=1s")
+		if code != exitFailed || sum.Error == nil || sum.Deleted.Total() != 0 {
+			t.Errorf("exit code %d: %+v\n%s", code, sum, log)
+		} else if text := *sum.Error; !strings.Contains(text, "standby") && !strings.Contains(text, "read only") && !strings.Contains(text, "read-only") {
+			t.Errorf("nothing in %q says that this is a standby", text)
+		} else {
+			t.Log(text)
+		}
+	}
+
+	both, err := url.Parse(primary.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := url.Parse(standby.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, "", strings.Replace(both.String(), both.Host, both.Host+","+other.Host, 1)+"&target_session_attrs=read-write",
+		"--batch-max-rows=50", "--load=0.1")
+	if err := again(t.Context(), func() error {
+		if count(t, conn, `token_hash LIKE 'due %'`) == due {
+			return errors.New("the run has not begun")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := primary.Down(t.Context(), pgtemp.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	d.hears(t, "outcome=failed", 1)
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.hears(t, "outcome=drained", 1)
+	conn = dial(t, standby.URL("postgres"))
+	if n := count(t, conn, `token_hash LIKE 'live %'`); n != live || count(t, conn, "true") != live {
+		t.Errorf("%d live tokens of %d, %d rows", n, live, count(t, conn, "true"))
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+var (
+	//go:embed status.html
+	statusHTML string
+	//go:embed status.css
+	statusCSS string
+	//go:embed status.js
+	statusJS string
+)
+
+// The page is one file: its style and script are inside, and its policy lets no other
+// run, so that nothing the database says can.
+var (
+	statusPage = template.Must(template.New("status").Funcs(template.FuncMap{
+		"thousands": thousands,
+		"plural":    plural,
+		"chart":     chart,
+		"ago":       func(t time.Time) string { return words(time.Since(t)) },
+		"words":     func(s float64) string { return words(seconds(s)) },
+		"took":      took,
+		"capital":   capital,
+		"round":     func(f float64) int64 { return int64(f) },
+		"resting":   resting,
+		"causes":    causes,
+		"why":       why,
+		"most":      func() int64 { return janitor.OverdueCap },
+		"css":       func() template.CSS { return template.CSS(statusCSS) },
+		"js":        func() template.JS { return template.JS(statusJS) },
+	}).Parse(statusHTML))
+
+	statusPolicy = fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		digest(statusCSS), digest(statusJS))
+)
+
+// digest is a source of a Content-Security-Policy: this text and no other.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// took is a duration in a table.
+func took(s float64) string {
+	d := seconds(s)
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return short(d.Round(time.Second))
+}
+
+// asks says what asks for a rest.
+var asks = map[janitor.Cause]string{
+	janitor.ForLoad:       "for --load",
+	janitor.ForRate:       "for --max-rate",
+	janitor.ForReplicaLag: "for a standby that is behind (--max-replica-lag)",
+	janitor.ForWAL:        "for WAL that is kept back (--max-wal-retained)",
+	janitor.ForVacuum:     "for a vacuum (--yield-to-vacuum)",
+	janitor.ForLockWaits:  "for sessions that wait for a lock (--yield-to-lock-waits)",
+}
+
+// resting says how long was rested, and why.
+func resting(r rests) string {
+	var parts []string
+	for _, cause := range janitor.Causes {
+		if s, ok := r[cause]; ok {
+			parts = append(parts, took(s)+" "+asks[cause])
+		}
+	}
+	if len(parts) == 0 {
+		return "not at all"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// causes is the same for a table.
+func causes(r rests) string {
+	var parts []string
+	for _, cause := range janitor.Causes {
+		if s, ok := r[cause]; ok {
+			parts = append(parts, took(s)+" "+strings.ReplaceAll(string(cause), "_", " "))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// why says why a run stopped.
+func why(e ended) string {
+	text, known := stopped[e.StopReason]
+	switch {
+	case e.Error != "":
+		return e.Error
+	case known && e.Left.Total() > 0:
+		return text + " (" + thousands(e.Left.Total()) + ")"
+	case known:
+		return text
+	case e.Outcome == janitor.Skipped:
+		return "another janitor is at work"
+	}
+	return "nothing was left to do"
+}

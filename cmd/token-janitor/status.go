@@ -1,0 +1,248 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+	"github.com/hyphagraph/token-janitor/migrations"
+)
+
+// status is what the janitor tells of itself at one moment, as a page and as JSON.
+type status struct {
+	State  string    `json:"state"` // starting, waiting, failed, paused, behind, well
+	Line   string    `json:"line"`  // the same and why, in plain words
+	At     time.Time `json:"at"`
+	Ready  bool      `json:"ready"`
+	Notice string    `json:"notice,omitempty"` // what is legal and yet hardly meant
+
+	PausedSince *time.Time `json:"paused_since"` // null: the schedule is not paused
+	NextRun     *time.Time `json:"next_run"`     // null: none is planned
+	Running     *running   `json:"running"`      // null: between runs
+	Overdue     *overdue   `json:"overdue"`      // null: no run has looked yet
+	Schema      schema     `json:"schema"`
+	Runs        []ended    `json:"runs"` // the latest first
+	Settings    []setting  `json:"settings"`
+	Build       string     `json:"build"`
+}
+
+// running is a run at work.
+type running struct {
+	Began   time.Time      `json:"began"`
+	Pass    janitor.Reason `json:"pass"` // empty: no batch has ended yet
+	Deleted janitor.Counts `json:"deleted"`
+	Due     *int64         `json:"about_due"`               // of the pass, when the run began; null: unknown
+	ToGo    *float64       `json:"about_seconds_left"`      // of the pass; null: unknown
+	Rate    float64        `json:"rows_per_second"`         // of the run so far
+	Window  int64          `json:"batch_rows"`              // rows that the last batch was cut for
+	Rested  rests          `json:"rested_seconds_by_cause"` // of the run so far
+}
+
+// overdue is what the last run that looked left.
+type overdue struct {
+	At      time.Time `json:"at"`
+	Expired late      `json:"expired"`
+	Revoked late      `json:"revoked"`
+}
+
+type late struct {
+	Rows   int64   `json:"rows"` // counted up to janitor.OverdueCap
+	Oldest float64 `json:"oldest_seconds"`
+}
+
+// schema is what the last check of it found.
+type schema struct {
+	CheckedAt *time.Time `json:"checked_at"` // null: nobody has looked yet
+	Revision  string     `json:"revision"`
+	Verdict   string     `json:"verdict"`
+	Problems  []problem  `json:"problems"`
+}
+
+type problem struct {
+	What   string `json:"what"`
+	Remedy string `json:"remedy"`
+}
+
+// ended is a run that ended.
+type ended struct {
+	Began      time.Time          `json:"began"`
+	Outcome    janitor.Outcome    `json:"outcome"`
+	StopReason janitor.StopReason `json:"stop_reason"`
+	Deleted    janitor.Counts     `json:"deleted"`
+	Left       janitor.Left       `json:"rows_left"`
+	Overdue    *int64             `json:"overdue"` // null: it could not look
+	Duration   float64            `json:"duration_seconds"`
+	Rested     rests              `json:"rested_seconds_by_cause"`
+	Error      string             `json:"error,omitempty"`
+}
+
+// rests are seconds by cause; the causes that asked for none are left out.
+type rests map[janitor.Cause]float64
+
+func restsOf(m map[janitor.Cause]time.Duration) rests {
+	r := rests{}
+	for cause, d := range m {
+		if d > 0 {
+			r[cause] = d.Seconds()
+		}
+	}
+	return r
+}
+
+// look is the status now.
+func (s *service) look() status {
+	v, now := s.history.view(), time.Now()
+	st := status{
+		At: now.UTC(), Ready: v.unready() == "", PausedSince: known(v.Paused), NextRun: known(v.Next),
+		Running: v.Running.look(now), Overdue: v.overdue(), Schema: v.Schema.look(),
+		Settings: s.inForce(), Build: describe(build()), Runs: []ended{},
+	}
+	for _, p := range v.Runs {
+		st.Runs = append(st.Runs, p.look())
+	}
+	if s.TokenLifetime > s.KeepRevoked {
+		st.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
+	}
+	st.State, st.Line = v.state(now)
+	return st
+}
+
+// Because is the line behind its first word, which says the state.
+func (s status) Because() string {
+	_, because, _ := strings.Cut(s.Line, " ")
+	return because
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+func (p *progress) look(now time.Time) *running {
+	if p == nil {
+		return nil
+	}
+	r := &running{
+		Began: p.began.UTC(), Pass: p.batch.Reason, Deleted: p.batch.Done,
+		Rate: p.rate(now), Window: int64(p.batch.Window), Rested: restsOf(p.rested),
+	}
+	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Reason) {
+		r.Due = &about
+	}
+	if left, ok := p.toGo(now); ok {
+		seconds := left.Seconds()
+		r.ToGo = &seconds
+	}
+	return r
+}
+
+// overdue is as of the last run that could tell: one that leaves the work to another
+// janitor does not look.
+func (v view) overdue() *overdue {
+	for _, p := range v.Runs {
+		expired, revoked := p.Overdue[janitor.Expired], p.Overdue[janitor.Revoked]
+		if expired.Known && revoked.Known {
+			return &overdue{
+				At:      p.Began.Add(p.Duration).UTC(),
+				Expired: late{expired.Rows, expired.Oldest.Seconds()},
+				Revoked: late{revoked.Rows, revoked.Oldest.Seconds()},
+			}
+		}
+	}
+	return nil
+}
+
+func (c checked) look() schema {
+	sc := schema{CheckedAt: known(c.at), Revision: c.state.Revision, Problems: []problem{}}
+	for _, p := range c.problems {
+		sc.Problems = append(sc.Problems, problem(p))
+	}
+	switch {
+	case c.at.IsZero():
+		sc.Verdict = "not checked yet"
+	case len(c.problems) > 0:
+		sc.Verdict = "not as the janitor needs it"
+	case c.state.AtHead:
+		sc.Verdict = "at head, and the table is as the janitor needs it"
+	case c.state.Revision == "":
+		sc.Verdict = "no revision; the table is as the janitor needs it"
+	default:
+		sc.Verdict = "a revision that only the API knows (" + migrations.Head + " is the janitor's); the table is as the janitor needs it"
+	}
+	return sc
+}
+
+func (p past) look() ended {
+	e := ended{
+		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left,
+		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
+	}
+	if expired, revoked := p.Overdue[janitor.Expired], p.Overdue[janitor.Revoked]; expired.Known && revoked.Known {
+		rows := expired.Rows + revoked.Rows
+		e.Overdue = &rows
+	}
+	return e
+}
+
+// state is a word for how it is, and a line that says why.
+func (v view) state(now time.Time) (word, line string) {
+	switch {
+	case !v.Booted && v.Waiting == "":
+		return "starting", "Starting. It looks at the database and its schema."
+	case !v.Booted:
+		return "waiting", "Waiting. " + capital(oneLine(v.Waiting)) + "."
+	}
+	word, line = "well", "no run yet"
+	if len(v.Runs) > 0 {
+		word, line = v.Runs[0].tell(now, v.overdue())
+	}
+	if word == "well" && !v.Paused.IsZero() {
+		word = "paused"
+	}
+	if v.Running != nil {
+		line += "; a run is at work now"
+	}
+	switch {
+	case !v.Paused.IsZero():
+		line += "; the schedule has been paused for " + words(now.Sub(v.Paused)) + " (SIGUSR2 resumes it)"
+	case !v.Next.IsZero():
+		line += "; next in " + words(v.Next.Sub(now))
+	}
+	return word, capital(word) + ". " + capital(line) + "."
+}
+
+// tell is a word and a clause about a run that ended, with what is overdue since.
+func (p past) tell(now time.Time, o *overdue) (word, clause string) {
+	clause = fmt.Sprintf("last run %s ago ", words(now.Sub(p.Began.Add(p.Duration))))
+	tokens := "deleted " + plural(p.Deleted.Total(), "token")
+	switch p.Outcome {
+	case janitor.Failed:
+		word, clause = "failed", clause+tokens+" and failed: "+oneLine(p.Error)
+	case janitor.Skipped:
+		word, clause = "well", clause+"left the work to another janitor"
+	case janitor.Partial:
+		word, clause = "behind", clause+tokens+" and stopped: "+stopped[p.StopReason]
+		if p.StopReason == janitor.StopCancelled {
+			word = "well"
+		}
+	default:
+		return "well", clause + tokens + "; nothing overdue"
+	}
+	if o != nil && o.Expired.Rows+o.Revoked.Rows > 0 {
+		clause += "; " + o.String()
+	}
+	return word, clause
+}
+
+func (o *overdue) String() string {
+	least := ""
+	if max(o.Expired.Rows, o.Revoked.Rows) >= janitor.OverdueCap {
+		least = "at least "
+	}
+	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, plural(o.Expired.Rows+o.Revoked.Rows, "token"),
+		words(seconds(max(o.Expired.Oldest, o.Revoked.Oldest))))
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/janitor"
+)
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	run := func(outcome janitor.Outcome, why janitor.StopReason, left janitor.Overdue, err string) past {
+		return past{janitor.Result{
+			Outcome: outcome, StopReason: why, Deleted: janitor.Counts{Expired: 1200, Revoked: 4}, Began: now.Add(-3 * time.Minute),
+			Overdue: map[janitor.Reason]janitor.Overdue{janitor.Expired: left, janitor.Revoked: {Known: left.Known}},
+		}, err}
+	}
+	looked := janitor.Overdue{Known: true}
+	next := now.Add(12 * time.Minute)
+	for _, c := range []struct {
+		view view
+		word string
+		line string
+	}{
+		{view{}, "starting", "Starting. It looks at the database and its schema."},
+		{view{Waiting: "no\nserver"}, "waiting", "Waiting. No server."},
+		{view{Booted: true, Next: next}, "well", "Well. No run yet; next in 12 minutes."},
+		{view{Booted: true, Next: next, Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; next in 12 minutes."},
+		{view{Booted: true, Running: newProgress(now), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; a run is at work now."},
+		{view{Booted: true, Next: next, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: 2 * time.Hour}, "")}},
+			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; 5 tokens overdue, the oldest for 2 hours; next in 12 minutes."},
+		{view{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: janitor.OverdueCap, Oldest: math.MaxInt64}, "")}},
+			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 100,000 tokens overdue, the oldest for ever."},
+		{view{Booted: true, Next: next, Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "two\nlines"), run(janitor.Drained, janitor.StopDrained, looked, "")}},
+			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: two lines; next in 12 minutes."},
+		{view{Booted: true, Next: next, Runs: []past{run(janitor.Skipped, janitor.StopOther, janitor.Overdue{}, "")}},
+			"well", "Well. Last run 3 minutes ago left the work to another janitor; next in 12 minutes."},
+		{view{Booted: true, Next: next, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+			"paused", "Paused. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
+		{view{Booted: true, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "no")}},
+			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: no; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
+	} {
+		word, line := c.view.state(now)
+		if word != c.word || line != c.line {
+			t.Errorf("got  %s: %s\nwant %s: %s", word, line, c.word, c.line)
+		}
+	}
+}
+
+func TestEveryEndIsToldInWords(t *testing.T) {
+	t.Parallel()
+	for _, why := range []janitor.StopReason{janitor.StopMaxRows, janitor.StopMaxRunTime, janitor.StopCancelled, janitor.StopLeft, janitor.StopTableLocked} {
+		if stopped[why] == "" {
+			t.Errorf("no words for %s", why)
+		}
+	}
+	for _, cause := range janitor.Causes {
+		if asks[cause] == "" {
+			t.Errorf("no words for a rest for %s", cause)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "a moment", 0: "a moment", 400 * time.Millisecond: "a moment", time.Second: "1 second", 89 * time.Second: "89 seconds",
+		90 * time.Second: "2 minutes", 12 * time.Minute: "12 minutes", 89 * time.Minute: "89 minutes", 100 * time.Minute: "2 hours",
+		47 * time.Hour: "47 hours", 72 * time.Hour: "3 days", 9999 * 24 * time.Hour: "9,999 days", math.MaxInt64: "ever",
+	} {
+		if got := words(d); got != want {
+			t.Errorf("%s: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+// TestProgress: what is to go is told of the pass under way, by its own speed.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgress(time.Now())
+		if _, known := p.toGo(time.Now()); known || p.look(time.Now()).Pass != "" {
+			t.Error("it knows before it heard")
+		}
+		time.Sleep(10 * time.Second) // synctest's clock
+		p.hearBatch(janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: 900}, About: 900}, time.Now())
+		if _, known := p.toGo(time.Now()); known {
+			t.Error("it knows of more than was estimated")
+		}
+		p.hearBatch(janitor.Batch{Reason: janitor.Revoked, Took: time.Second, Done: janitor.Counts{Expired: 900, Revoked: 50}, About: 200}, time.Now())
+		time.Sleep(time.Second)
+		if left, known := p.toGo(time.Now()); !known || left != 6*time.Second {
+			t.Errorf("%s to go (%t), want 6s: 50 of 200 took 2s", left, known)
+		}
+		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: 2 * time.Second})
+		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: time.Second})
+		if got := resting(p.look(time.Now()).Rested); got != "3s for --load" {
+			t.Errorf("rested %q", got)
+		}
+	})
+}
+
+func TestChart(t *testing.T) {
+	t.Parallel()
+	runs := make([]ended, remembered)
+	for i := range runs {
+		runs[i].Deleted = janitor.Counts{Expired: int64(i), Revoked: int64(remembered - i)}
+	}
+	runs[3] = ended{Outcome: janitor.Failed}
+	runs[4].Deleted = janitor.Counts{Expired: math.MaxInt64 / 4, Revoked: 1}
+	c := chart(runs)
+	for i, col := range c.Columns {
+		if col.X < 0 || col.X+barWidth > float64(c.Width) || col.Revoked.Y < 0 || col.Expired.Y+col.Expired.Height != fullChart {
+			t.Errorf("column %d leaves the chart: %+v", i, col)
+		}
+	}
+	if !c.Columns[3].Failed || c.Columns[3].Expired.Height != 0 || c.Columns[1].Expired.Height != leastBar {
+		t.Errorf("got %+v", c.Columns)
+	}
+	if none := chart([]ended{{Outcome: janitor.Failed, Error: errors.ErrUnsupported.Error()}}); none.Most != 0 || len(none.Columns) != 1 {
+		t.Errorf("got %+v", none)
+	}
+}
+
+// TestContrast: WCAG 2.2 AA wants 4.5 to 1 for text (1.4.3) and 3 to 1 for what a chart
+// is made of (1.4.11).
+func TestContrast(t *testing.T) {
+	t.Parallel()
+	light, dark, _ := strings.Cut(statusCSS, "prefers-color-scheme: dark")
+	for name, css := range map[string]string{"light": light, "dark": dark} {
+		colours := map[string]string{}
+		for _, m := range regexp.MustCompile(`--(\w+): (#\w{6})`).FindAllStringSubmatch(css, -1) {
+			colours[m[1]] = m[2]
+		}
+		for colour, least := range map[string]float64{
+			"text": 4.5, "quiet": 4.5, "link": 4.5, "good": 4.5, "warn": 4.5, "bad": 4.5, "expired": 3, "revoked": 3,
+		} {
+			if got := contrast(t, colours[colour], colours["ground"]); got < least {
+				t.Errorf("%s: %s has a contrast of %.2f, want %.1f", name, colour, got, least)
+			}
+		}
+	}
+}
+
+// contrast is WCAG's ratio of two colours.
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	luminance := func(colour string) (sum float64) {
+		n, err := strconv.ParseUint(strings.TrimPrefix(colour, "#"), 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, weight := range []float64{0.0722, 0.7152, 0.2126} {
+			c := float64(n>>(8*i)&0xff) / 255
+			if c <= 0.04045 {
+				sum += weight * c / 12.92
+			} else {
+				sum += weight * math.Pow((c+0.055)/1.055, 2.4)
+			}
+		}
+		return sum
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
