@@ -12,7 +12,7 @@ import (
 func (r *run) readClocks(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), r.StatementTimeout+answerGrace)
 	defer stop()
-	var server time.Time
+	var server int64 // microseconds
 	var oid *int64
 	before := time.Now()
 	err := r.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid)
@@ -24,7 +24,7 @@ func (r *run) readClocks(ctx context.Context) error {
 		return fmt.Errorf("table %s is not there (any more)", r.Table.Sanitize())
 	}
 	r.oid = *oid
-	return r.fixCutoffs(before, server, after)
+	return r.fixCutoffs(before, time.UnixMicro(server), after)
 }
 
 // fixCutoffs takes the earlier of the two clocks, for a clock in the future would make

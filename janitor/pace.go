@@ -27,6 +27,9 @@ type pace struct {
 	due  time.Duration // on the run's clock: before this, rate lets no batch begin
 }
 
+// longestRest bounds what load asks for; two of it are still a Duration.
+const longestRest = 100 * 365 * 24 * time.Hour
+
 func newPace(s Settings) *pace {
 	p := &pace{goal: s.BatchGoal, load: s.Load, rate: s.MaxRate, max: s.BatchMaxRows}
 	if p.rate > 0 {
@@ -39,7 +42,8 @@ func newPace(s Settings) *pace {
 // after takes in a batch that began at an instant of the run's clock, took so long and
 // deleted so many rows. It returns the rest that is due before the next.
 func (p *pace) after(began, took time.Duration, deleted int64) Rest {
-	p.owed += time.Duration(float64(took) * (1 - p.load) / p.load)
+	// Next to no load asks for more rest than a Duration holds.
+	p.owed = min(p.owed, longestRest) + time.Duration(min(float64(took)*(1-p.load)/p.load, float64(longestRest)))
 	rest := Rest{Cause: ForLoad, For: max(0, p.owed)}
 	if p.rate > 0 {
 		// Counted from its own beginning if it began late: what a slow stretch left

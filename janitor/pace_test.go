@@ -119,3 +119,17 @@ func TestPaceMakesNoUpForLostTime(t *testing.T) {
 		t.Errorf("rest %+v, want 99ms for the rate", rest)
 	}
 }
+
+func TestPaceRestsAtAnyLoad(t *testing.T) {
+	t.Parallel()
+	for _, load := range []float64{1e-6, 1e-12, 1e-300} {
+		s := settings()
+		s.Load, s.MaxRate = load, 0
+		p := newPace(s)
+		for range 3 {
+			if rest := p.after(0, ms, 1); rest.For < time.Second {
+				t.Errorf("load %g: rests %s", load, rest.For)
+			}
+		}
+	}
+}

@@ -27,11 +27,16 @@ func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err err
 	args := w.args("until", w.until, "rows", w.BatchMaxRows)
 	for {
 		err := w.exchange(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)})
-		if code(err) == lockNotAvailable && ctx.Err() == nil {
-			if w.refused++; w.refused < refusals {
+		if code(err) == lockNotAvailable {
+			w.refused++
+			switch {
+			case ctx.Err() != nil:
+				err = stopped(StopCancelled)
+			case w.refused < refusals:
 				continue
+			default:
+				err = stopped(StopTableLocked)
 			}
-			err = stopped(StopTableLocked)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("explain the window on %s: %w", key, err)

@@ -402,6 +402,36 @@ func TestRunReadsTheServersClock(t *testing.T) {
 	}
 }
 
+// What the session says of timestamps, or of where functions come from, is not ours to follow.
+func TestForeignSession(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]string{
+		"German":   "SET datestyle = 'German'",
+		"SQL":      "SET datestyle = 'SQL, DMY'",
+		"Postgres": "SET datestyle = 'Postgres'",
+		"evil set_config": `CREATE SCHEMA evil;
+			CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+			CREATE FUNCTION evil.pg_try_advisory_xact_lock(integer, integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+			SET search_path = evil, pg_catalog, public`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.fill(10, "clock_timestamp() - interval '61 min'", "false", "NULL")
+			tab.fill(10, "clock_timestamp() - interval '59 min'", "false", "NULL")
+			if _, err := tab.Conn.Exec(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			if res, err := Run(t.Context(), tab.Conn, settings()); err != nil || res.Deleted.Expired != 10 {
+				t.Errorf("run: %+v, %v", res, err)
+			}
+			if left := tab.count("true"); left != 10 {
+				t.Errorf("%d rows left, want 10", left)
+			}
+		})
+	}
+}
+
 // The index is the plan, or the run refuses and says which plan it was offered.
 func TestPlan(t *testing.T) {
 	t.Parallel()

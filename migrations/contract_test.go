@@ -37,6 +37,7 @@ func TestContract(t *testing.T) {
 		{"materialized view", "CREATE MATERIALIZED VIEW refresh_tokens AS SELECT now() AS expires_at, true AS is_revoked, now() AS revoked_at",
 			[]string{"is a materialized view"}, nil},
 		{"inherited from", table + index + "CREATE TABLE old () INHERITS (refresh_tokens)", []string{"inherit from it (public.old)"}, []string{"PARTITION BY"}},
+		{"rule in place of DELETE", table + index + "CREATE RULE keep AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING", []string{"rule keep in place of DELETE"}, []string{"DROP RULE keep"}},
 		{"no columns", "CREATE TABLE refresh_tokens (id int)", []string{"expires_at is missing", "is_revoked is missing", "revoked_at is missing"},
 			[]string{"ADD COLUMN expires_at timestamptz", "ADD COLUMN is_revoked boolean NOT NULL DEFAULT false", "ADD COLUMN revoked_at timestamptz"}},
 		{"other types", "CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked int, revoked_at bigint);",

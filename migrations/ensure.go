@@ -43,6 +43,7 @@ func Ensure(ctx context.Context, conn *pgx.Conn, table string, mode Mode) (State
 		if err != nil {
 			return err
 		}
+		state.Revision = f.revision() // what was found is told beside a refusal as well
 		if err := f.usable(); err != nil {
 			return err
 		}
@@ -93,8 +94,11 @@ func (f *found) fit() error {
 	case f.TokensOID == 0:
 		return errChanged
 	case f.revision() == parent:
-		return refuse("%s, the revision before %s, but there is a table %s already", "if it is the API's, run alembic stamp %[2]s; if not, move it away",
-			f.at(), Head, f.tokens().Sanitize())
+		// Alembic leaves it so for a moment where each statement commits for itself.
+		return &NotReadyError{
+			Found:  fmt.Sprintf("%s, the revision before %s, but there is a table %s already", f.at(), Head, f.tokens().Sanitize()),
+			Remedy: "if no migration is under way and the table is the API's, run alembic stamp " + Head + "; if it is not, move it away",
+		}
 	case len(f.problems) > 0:
 		return &ContractError{Table: f.tokens().Sanitize(), Problems: f.problems}
 	}
@@ -136,7 +140,7 @@ func (f *found) upgradable(mode Mode) error {
 			f.at(), f.table, elsewhere, parent, Head)
 	case mode == Check:
 		return &NotReadyError{
-			Found:  "the database is not up to date: " + f.at() + ", there is no table " + f.table + ", and --migrate=check makes none",
+			Found:  "the database is not up to date: " + f.at() + ", there is no table " + f.table + ", and checking makes none",
 			Remedy: "run token-janitor migrate upgrade, or alembic upgrade " + Head,
 		}
 	}

@@ -247,6 +247,9 @@ func convertible(field reflect.Value, value string) (err error) {
 	return nil
 }
 
+// longestTimeout is the longest that PostgreSQL takes.
+const longestTimeout = math.MaxInt32 * time.Millisecond
+
 // check refuses values that make no sense. Each error names the flag, the value and
 // what is allowed.
 func (c *config) check() error {
@@ -271,6 +274,9 @@ func (c *config) check() error {
 		if d.is < d.min {
 			return fmt.Errorf("--%s: %s is below %s", d.flag, d.is, d.min)
 		}
+		if timeout := strings.HasSuffix(d.flag, "-timeout"); timeout && d.is > longestTimeout {
+			return fmt.Errorf("--%s: %s is above %s", d.flag, d.is, longestTimeout)
+		}
 	}
 	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": c.LogLevel, "log-format": c.LogFormat}
 	for _, flag := range slices.Sorted(maps.Keys(choices)) {
@@ -286,9 +292,9 @@ func (c *config) check() error {
 	case c.MaxRows < 0:
 		return fmt.Errorf("--max-rows: %d is below 0", c.MaxRows)
 	case c.BatchMaxRows < 1 || c.BatchMaxRows > math.MaxInt32:
-		return fmt.Errorf("--batch-max-rows: %d is below 1 or beyond all reason", c.BatchMaxRows)
-	case strings.TrimSpace(c.Table) == "" || strings.ContainsRune(c.Table, 0):
-		return fmt.Errorf("--table: %q is no table's name", clip(c.Table))
+		return fmt.Errorf("--batch-max-rows: %d is not from 1 to %d", c.BatchMaxRows, math.MaxInt32)
+	case !tableName.MatchString(c.Table):
+		return fmt.Errorf("--table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.Table))
 	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
 		return errors.New("--database-url and --database-url-file are both given: give one")
 	case strings.Contains(c.DatabaseURLFile, "://"):
@@ -340,6 +346,10 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	*b = byteSize(n << shift)
 	return nil
 }
+
+// tableName is how PostgreSQL writes a table's name, with or without its schema. What
+// an unquoted part may hold is for the server to say.
+var tableName = regexp.MustCompile(`^(?:"(?:[^"\x00]|"")+"|[^\s".;,()'\x00]+)(?:\.(?:"(?:[^"\x00]|"")+"|[^\s".;,()'\x00]+))?$`)
 
 // near suggests the known name that differs least from a misspelt one.
 func near[V any](name string, known map[string]V, dashes string) string {

@@ -76,7 +76,7 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 			return nil, errors.New("the database URL begins with neither postgres:// nor postgresql:// (nor SQLAlchemy's postgresql+DRIVER://)")
 		}
 		if cutPassword(text) {
-			return nil, errors.New("the database URL has an @ behind its host: in a user or password write / as %2F and ? as %3F")
+			return nil, errors.New("the database URL has an @ behind its host: in a user or password write / as %2F, ? as %3F and @ as %40")
 		}
 		text = sslmode(text)
 	}
@@ -106,8 +106,11 @@ const connectFor = 10 * time.Second
 func cutPassword(text string) bool {
 	_, rest, _ := strings.Cut(text, "://")
 	end := strings.IndexAny(rest, "/?")
-	if end < 0 || strings.Contains(rest[:end], "@") {
-		return false
+	if end < 0 {
+		end = len(rest)
+	}
+	if n := strings.Count(rest[:end], "@"); n > 0 {
+		return n > 1 // the host begins behind the first
 	}
 	name, _, _ := strings.Cut(rest[end:], "=") // a value of a parameter may hold an @
 	return strings.Contains(name, "@")

@@ -73,6 +73,7 @@ func TestDatabaseURLRefused(t *testing.T) {
 		"://db":                                                          "begins with neither postgres://",
 		"postgres://u:p@db:port/app":                                     "the port is not a number",
 		"postgres://u:p/p@db/app":                                        "password write / as %2F",
+		"postgres://u:p@p@db/app":                                        "@ as %40",
 		"postgres://u:p p@db/app":                                        "it holds a space",
 		"postgres://u:p@[::1/app":                                        "IPv6",
 		"postgres://u:p%zz@db/app":                                       "begins no escape",

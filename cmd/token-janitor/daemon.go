@@ -19,6 +19,12 @@ func (s *service) serve(ctx context.Context) int {
 		s.log.Error("cannot listen", "address", s.Listen, "error", err)
 		return exitFailed
 	}
+	// Before anybody hears that the daemon is there.
+	now, pause := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(now, syscall.SIGUSR1)
+	signal.Notify(pause, syscall.SIGUSR2)
+	defer signal.Stop(now)
+	defer signal.Stop(pause)
 	ctx, stop := context.WithCancelCause(ctx)
 	server := s.server()
 	served := make(chan struct{})
@@ -32,7 +38,7 @@ func (s *service) serve(ctx context.Context) int {
 	worked := make(chan struct{})
 	go func() {
 		defer close(worked)
-		s.work(ctx)
+		s.work(ctx, now, pause)
 	}()
 
 	<-ctx.Done()
@@ -59,12 +65,7 @@ func (s *service) serve(ctx context.Context) int {
 
 // work boots, then runs at once, on schedule and on SIGUSR1, until ctx ends. SIGUSR2
 // pauses the schedule and resumes it.
-func (s *service) work(ctx context.Context) {
-	now, pause := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	signal.Notify(now, syscall.SIGUSR1)
-	signal.Notify(pause, syscall.SIGUSR2)
-	defer signal.Stop(now)
-	defer signal.Stop(pause)
+func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 	var runs sync.WaitGroup
 	defer runs.Wait()
 	runs.Go(func() {

@@ -25,7 +25,17 @@ func (s *service) once(ctx context.Context) int {
 	res := janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, DryRun: s.DryRun, Began: began, Duration: time.Since(began)}
 	switch {
 	case err == nil:
-		res, state, err = s.tick(ctx)
+		worked := make(chan struct{})
+		go func() {
+			defer close(worked)
+			res, state, err = s.tick(ctx)
+		}()
+		select {
+		case <-worked:
+		case <-s.overtime(ctx):
+			s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
+			return exitFailed
+		}
 	case ctx.Err() != nil: // a signal came first
 		res.Outcome, res.StopReason, err = janitor.Partial, janitor.StopCancelled, nil
 		s.report(res, nil)
@@ -43,6 +53,13 @@ func (s *service) once(ctx context.Context) int {
 		return exitFailed
 	}
 	return exitCode(res)
+}
+
+// overtime is closed when --shutdown-timeout has passed since a signal came.
+func (s *service) overtime(ctx context.Context) <-chan struct{} {
+	over := make(chan struct{})
+	context.AfterFunc(ctx, func() { time.AfterFunc(s.ShutdownTimeout, func() { close(over) }) })
+	return over
 }
 
 // exitCode is what a script learns of a run.
@@ -167,6 +184,10 @@ func sentence(res janitor.Result, err error) string {
 		tokens = did + " 1 token"
 	}
 	switch {
+	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
+		return "Failed: " + oneLine(err.Error())
+	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
+		return "Stopped before it began, as it was told to."
 	case err != nil:
 		return tokens + ", then failed: " + oneLine(err.Error())
 	case res.Outcome == janitor.Skipped && counts.Total() == 0:

@@ -36,7 +36,10 @@ func TestSentence(t *testing.T) {
 		{janitor.Failed, janitor.StopError, some, false, errors.New("two\nlines"), "Deleted 1,234 tokens, then failed: two lines", 1},
 		{janitor.Failed, janitor.StopClockSkew, janitor.Counts{}, true, errors.New("clocks"), "Dry run: would delete 0 tokens, then failed: clocks", 1},
 	} {
-		res := janitor.Result{Outcome: c.outcome, StopReason: c.why, DryRun: c.dry, Deleted: c.counts}
+		res := janitor.Result{
+			Outcome: c.outcome, StopReason: c.why, DryRun: c.dry, Deleted: c.counts,
+			Cutoffs: janitor.Cutoffs{Expired: time.Unix(1_790_000_000, 0)},
+		}
 		if c.dry {
 			res.Deleted, res.Would = janitor.Counts{}, c.counts
 		}
@@ -46,6 +49,17 @@ func TestSentence(t *testing.T) {
 		if got := exitCode(res); got != c.code {
 			t.Errorf("%s: exit code %d, want %d", c.want, got, c.code)
 		}
+	}
+}
+
+// A run that did not come to pass deleted nothing, and does not know what is left.
+func TestSentenceWithoutARun(t *testing.T) {
+	t.Parallel()
+	if got := sentence(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("no\nserver")); got != "Failed: no server" {
+		t.Error(got)
+	}
+	if got := sentence(janitor.Result{Outcome: janitor.Partial, StopReason: janitor.StopCancelled}, nil); got != "Stopped before it began, as it was told to." {
+		t.Error(got)
 	}
 }
 

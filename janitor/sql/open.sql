@@ -8,12 +8,14 @@
 -- The enable_* settings leave the index, or a range of heap blocks, as the only plan,
 -- whatever the table's statistics say. force_custom_plan lets the planner see the
 -- values. ISO and UTC make a timestamp's text exact and unambiguous.
-SELECT set_config('token_janitor.alone', CASE
-           WHEN :'dry_run'::boolean THEN 'true'
+-- The full names keep a search_path that puts another schema before pg_catalog from
+-- having its functions run here, before it is set aside.
+SELECT pg_catalog.set_config('token_janitor.alone', CASE
+           WHEN :'dry_run'::pg_catalog.bool THEN 'true'
            -- 1953128814 spells "tjan": the class of our locks in pg_locks
-           ELSE pg_try_advisory_xact_lock(1953128814, :'oid'::oid::integer)::text
-       END, true)::boolean
-       AND bool_and(set_config(name, value, true) IS NOT NULL)
+           ELSE pg_catalog.pg_try_advisory_xact_lock(1953128814, :'oid'::pg_catalog.oid::pg_catalog.int4)::pg_catalog.text
+       END, true)::pg_catalog.bool
+       AND pg_catalog.bool_and(pg_catalog.set_config(name, value, true) IS NOT NULL)
   FROM (VALUES ('search_path', 'pg_catalog'),
                ('lock_timeout', :'lock_timeout'),
                ('statement_timeout', :'statement_timeout'),

@@ -48,6 +48,12 @@ WITH tokens AS (
     GROUP BY name
 
     UNION ALL
+    -- Its DELETE deletes nothing, and each run would say that all is gone.
+    SELECT 13, format('%s has a rule %I in place of DELETE', name, r.rulename), format('DROP RULE %I ON %s', r.rulename, name)
+    FROM tokens JOIN pg_rewrite r ON r.ev_class = tokens.oid
+    WHERE r.ev_type = '4' AND r.is_instead AND r.ev_enabled <> 'D' AND relkind IN ('r', 'p')
+
+    UNION ALL
     SELECT 20 + f.ord, format('column %s is missing', f.name),
            format('ALTER TABLE %s ADD COLUMN %s %s%s', t.name, f.name, f.type, f.rest)
     FROM tokens t, found f WHERE f.attnum IS NULL
