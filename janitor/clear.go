@@ -103,6 +103,9 @@ func (w *walk) pick(ctx context.Context, listed ctids) error {
 	if n == 0 {
 		return nil
 	}
+	if w.wary && n > subtransactions && !w.halves {
+		return w.isolate(ctx, listed)
+	}
 	err := w.take(ctx, listed)
 	switch code := code(err); {
 	case code == insufficientPrivilege || code == featureNotSupported:
@@ -126,6 +129,12 @@ func (w *walk) pick(ctx context.Context, listed ctids) error {
 	case code != lockNotAvailable && !ofARow(err):
 		return err
 	}
+	return w.halve(ctx, listed)
+}
+
+// halve picks two halves of what could not be taken whole.
+func (w *walk) halve(ctx context.Context, listed ctids) error {
+	n := len(listed.at)
 	if err := w.pick(ctx, listed.slice(0, n/2)); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -16,8 +17,8 @@ type proxy struct {
 	server   string
 
 	mu     sync.Mutex
-	fault  func(p *proxy, up, down net.Conn, sent []byte) bool // hears what the client sent; true: it goes no further
-	answer func(p *proxy, up, down net.Conn, got []byte) bool  // what the server answered; likewise
+	fault  fault // hears what the client sent
+	answer fault // and what the server answered
 	delay  time.Duration
 	open   []net.Conn
 }
@@ -101,7 +102,7 @@ func (p *proxy) cut() {
 }
 
 // set sets the faults to come.
-func (p *proxy) set(fault, answer func(*proxy, net.Conn, net.Conn, []byte) bool) {
+func (p *proxy) set(fault, answer fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault, p.answer = fault, answer
@@ -113,37 +114,42 @@ func reset(c net.Conn) {
 	_ = c.Close()
 }
 
+// fault is what a proxy does about a piece of the talk; true: it goes no further.
+type fault = func(p *proxy, from, to net.Conn, piece []byte) bool
+
+// onDelete does something when the third DELETE is on its way: two batches went well.
+func onDelete(do func(p *proxy, server, client net.Conn)) fault {
+	var n atomic.Int64 // pgx also connects to cancel what takes too long
+	return func(p *proxy, from, to net.Conn, sent []byte) bool {
+		if bytes.Contains(sent, []byte("DELETE FROM")) {
+			n.Add(1)
+		}
+		if n.Load() < 3 {
+			return false
+		}
+		do(p, to, from)
+		return true
+	}
+}
+
+// onAnswer does something when the answer to the third DELETE is there: it was committed.
+func onAnswer(do func(p *proxy, server, client net.Conn)) fault {
+	var n atomic.Int64
+	return func(p *proxy, from, to net.Conn, got []byte) bool {
+		if n.Add(int64(bytes.Count(got, []byte("DELETE ")))) < 3 ||
+			!bytes.HasSuffix(got, []byte{'Z', 0, 0, 0, 5, 'I'}) { // ready for the next
+			return false
+		}
+		do(p, from, to)
+		return true
+	}
+}
+
 // The connection breaks while a batch is under way. The run fails at once, or when the
 // time for an answer is over; it tells as deleted what it knows to be, and how many more
 // rows may be; and the next run finishes.
 func TestConnectionBreaks(t *testing.T) {
 	t.Parallel()
-	deletes := []byte("DELETE FROM")
-	onDelete := func(do func(p *proxy, server, client net.Conn)) func(*proxy, net.Conn, net.Conn, []byte) bool {
-		n := 0
-		return func(p *proxy, from, to net.Conn, sent []byte) bool {
-			if bytes.Contains(sent, deletes) {
-				n++
-			}
-			if n < 3 { // two batches go well
-				return false
-			}
-			do(p, to, from)
-			return true
-		}
-	}
-	// onAnswer breaks when the answer to the third DELETE is there: it was committed.
-	onAnswer := func(do func(p *proxy, server, client net.Conn)) func(*proxy, net.Conn, net.Conn, []byte) bool {
-		n := 0
-		return func(p *proxy, from, to net.Conn, got []byte) bool {
-			n += bytes.Count(got, []byte("DELETE "))
-			if n < 3 || !bytes.HasSuffix(got, []byte{'Z', 0, 0, 0, 5, 'I'}) { // ready for the next
-				return false
-			}
-			do(p, from, to)
-			return true
-		}
-	}
 	for _, fault := range []struct {
 		name      string
 		set       func(*proxy)

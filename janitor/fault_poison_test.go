@@ -70,6 +70,40 @@ func TestRefusedRowsAreLeft(t *testing.T) {
 	}
 }
 
+// Rows that are locked and rows that are refused, side by side, are told apart also
+// where a role may not pass over locked rows.
+func TestRefusedAndLockedRows(t *testing.T) {
+	t.Parallel()
+	for _, variant := range []struct {
+		name string
+		less bool
+	}{{"with all rights", false}, {"without the right to update", true}} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.fill(300, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.insert(
+				token{name: "held by law", expires: at(-2 * time.Hour)},
+				token{name: "held by law, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
+				token{name: "locked", expires: at(-2*time.Hour - 10*time.Second)},
+				token{name: "live", expires: at(week)},
+			)
+			tab.refuse("BEFORE DELETE ON refresh_tokens", "P0001")
+			other := tab.hold(`SELECT FROM refresh_tokens WHERE token_hash = 'locked' FOR UPDATE`)
+			if variant.less {
+				tab.lessRights()
+			}
+			s.LockTimeout, s.BatchMaxRows = 10*time.Millisecond, 200
+			res := tab.run(s)
+			if res.Left != (Left{Refused: 2, Locked: 1}) || res.Outcome != Partial || res.StopReason != StopLeft {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("held by law", "held by law, revoked", "locked", "live")
+			other.exec(`COMMIT`)
+		})
+	}
+}
+
 // A trigger may keep a row without a word, by returning NULL: it must not be told as gone.
 func TestRowsKeptWithoutAWord(t *testing.T) {
 	t.Parallel()

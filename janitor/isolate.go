@@ -33,14 +33,18 @@ func (w *walk) isolate(ctx context.Context, listed ctids) error {
 	}
 	var t taken
 	var failed ctids
-	var states []string
-	var said string
+	var states, said []string
 	err := w.batch(ctx, int64(n), &t.gone,
 		query{statement("isolating"), w.args("parts", listed.part, "places", listed.at, "step", step,
 			"free", free, "take", w.sql.step, "fatal", ofAll, "path", w.triggersPath()), ignored},
 		query{statement("isolate"), nil, ignored},
 		query{statement("isolated"), nil, into(&t.due, &t.free, &t.gone, &failed.part, &failed.at, &states, &said)})
-	if err != nil {
+	switch {
+	case code(err) == lockNotAvailable && n == 1:
+		return w.leave(ctx, &w.result.Left.Locked, 1)
+	case code(err) == lockNotAvailable: // only where locked rows cannot be passed over
+		return w.halve(ctx, listed)
+	case err != nil:
 		return fmt.Errorf("isolate the rows that cannot go among %d: %w", n, err)
 	}
 	t.free -= int64(len(failed.at))
@@ -56,8 +60,8 @@ func (w *walk) isolate(ctx context.Context, listed ctids) error {
 		}
 		return nil
 	}
-	for _, state := range states {
-		if err := w.leaveOne(ctx, state, said); err != nil {
+	for i, state := range states {
+		if err := w.leaveOne(ctx, state, said[i]); err != nil {
 			return err
 		}
 	}

@@ -14,7 +14,7 @@ DECLARE
     parts    bigint[] := '{}'; -- of the steps that failed
     places   tid[] := '{}';
     states   text[] := '{}';
-    said     text := '';
+    said     text[] := '{}';
 BEGIN
     SET CONSTRAINTS ALL IMMEDIATE; -- a deferred one would fail the commit instead
     EXECUTE current_setting('token_janitor.free')
@@ -31,7 +31,7 @@ BEGIN
             parts := pg_catalog.array_cat(parts, free.parts[i : i + step - 1]);
             places := pg_catalog.array_cat(places, free.places[i : i + step - 1]);
             states := pg_catalog.array_append(states, SQLSTATE);
-            said := CASE said WHEN '' THEN SQLERRM ELSE said END;
+            said := pg_catalog.array_append(said, SQLERRM);
         END;
     END LOOP;
     PERFORM set_config('token_janitor.due', free.due::text, true),
@@ -40,6 +40,6 @@ BEGIN
             set_config('token_janitor.parts', parts::text, true),
             set_config('token_janitor.places', places::text, true),
             set_config('token_janitor.states', states::text, true),
-            set_config('token_janitor.said', said, true);
+            set_config('token_janitor.said', said::text, true);
 END
 $isolate$;

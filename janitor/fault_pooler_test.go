@@ -1,0 +1,66 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+// A pooler loses its server in the middle of a batch: what it says of that is not the
+// server's word, so the batch is in doubt, and the counts stay true.
+func TestPoolerLosesItsServer(t *testing.T) {
+	t.Parallel()
+	for _, terminate := range []bool{true, false} {
+		t.Run(fmt.Sprintf("terminated %v", terminate), func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			const due = 20_000
+			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.insert(token{name: "live", expires: at(week)})
+			p, far := tab.through()
+			url := pgtemp.Bouncer(t, far.url, "transaction")
+			killer := tab.again()
+			s.BatchMaxRows = 100
+			var gone, deleted, doubt int64
+			for run := 0; gone < due; run++ {
+				runner := &table{Conn: connect(t, url), t: t, url: url}
+				if p.set(nil, nil); !terminate && run < 7 {
+					p.set(nil, onAnswer(func(_ *proxy, server, client net.Conn) { server.Close(); client.Close() }))
+				}
+				s.OnBatch = func(b Batch) {
+					if b.Done.Expired != 500 || !terminate {
+						return
+					}
+					go func() {
+						time.Sleep(time.Duration(run%8) * time.Millisecond / 2) // at any moment of a batch
+						_, _ = killer.Exec(context.Background(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+							WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), $1::int)`, int64(tab.PgConn().PID()))
+					}()
+				}
+				res, err := runner.runAt(t.Context(), noon, s)
+				_ = runner.Close(t.Context())
+				if err != nil && res.StopReason != StopConnection {
+					t.Errorf("run: %+v, %v", res, err)
+				}
+				// What is cut off may still be committed a moment later: so the sums are compared.
+				deleted, doubt = deleted+res.Deleted.Total(), doubt+res.Uncertain
+				gone = due + 1 - tab.count("true")
+				if gone < deleted || gone > deleted+doubt {
+					t.Fatalf("%d rows are gone, it said %d to %d: %v", gone, deleted, deleted+doubt, err)
+				}
+				if run == 7 {
+					s.BatchMaxRows = 5000 // seen enough
+				}
+			}
+			t.Logf("in doubt: up to %d rows", doubt)
+			if !terminate && doubt == 0 {
+				t.Error("nothing was ever in doubt")
+			}
+			tab.survive("live")
+		})
+	}
+}
