@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func TestPoolerLosesItsServer(t *testing.T) {
 			killer := tab.again()
 			s.BatchMaxRows = 100
 			var gone, deleted, doubt int64
+			var kills sync.WaitGroup
+			pid := tab.PgConn().PID()
 			for run := 0; gone < due; run++ {
 				runner := &table{Conn: connect(t, url), t: t, url: url}
 				if p.set(nil, nil); !terminate && run < 7 {
@@ -35,13 +38,14 @@ func TestPoolerLosesItsServer(t *testing.T) {
 					if b.Done.Expired != 500 || !terminate {
 						return
 					}
-					go func() {
-						time.Sleep(time.Duration(run%8) * time.Millisecond / 2) // at any moment of a batch
+					kills.Go(func() {
+						<-time.After(time.Duration(run%8) * time.Millisecond / 2) // at any moment of a batch
 						_, _ = killer.Exec(context.Background(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-							WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), $1::int)`, int64(tab.PgConn().PID()))
-					}()
+							WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), $1::int)`, int64(pid))
+					})
 				}
 				res, err := runner.runAt(t.Context(), noon, s)
+				kills.Wait()
 				_ = runner.Close(t.Context())
 				if err != nil && res.StopReason != StopConnection {
 					t.Errorf("run: %+v, %v", res, err)
