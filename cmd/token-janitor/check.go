@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// longestTimeout is the longest that PostgreSQL takes.
+const longestTimeout = math.MaxInt32 * time.Millisecond
+
+// check refuses values that make no sense. Each error names the flag, the value and
+// what is allowed.
+func (c *config) check() error {
+	for _, d := range []struct {
+		flag string
+		is   time.Duration
+		min  time.Duration
+	}{
+		{"schedule-jitter", c.ScheduleJitter, 0},
+		{"keep-expired", c.KeepExpired, 0},
+		{"keep-revoked", c.KeepRevoked, 0},
+		{"token-lifetime", c.TokenLifetime, 0},
+		{"max-clock-skew", c.MaxClockSkew, time.Millisecond},
+		{"batch-goal", c.BatchGoal, time.Millisecond},
+		{"max-run-time", c.MaxRunTime, 0},
+		{"max-replica-lag", c.MaxReplicaLag, 0},
+		{"lock-timeout", c.LockTimeout, time.Millisecond},
+		{"statement-timeout", c.StatementTimeout, time.Millisecond},
+		{"connect-timeout", c.ConnectTimeout, time.Millisecond},
+		{"shutdown-timeout", c.ShutdownTimeout, time.Millisecond},
+	} {
+		if d.is < d.min {
+			return fmt.Errorf("--%s: %s is below %s", d.flag, d.is, d.min)
+		}
+		if timeout := strings.HasSuffix(d.flag, "-timeout"); timeout && d.is > longestTimeout {
+			return fmt.Errorf("--%s: %s is above %s", d.flag, d.is, longestTimeout)
+		}
+	}
+	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": c.LogLevel, "log-format": c.LogFormat}
+	for _, flag := range slices.Sorted(maps.Keys(choices)) {
+		if !slices.Contains(choices[flag], given[flag]) {
+			return fmt.Errorf("--%s: %q is none of %s", flag, clip(given[flag]), strings.Join(choices[flag], ", "))
+		}
+	}
+	switch {
+	case !(c.Load > 0 && c.Load <= 1): // also NaN
+		return fmt.Errorf("--load: %v is not above 0 and at most 1", c.Load)
+	case c.MaxRate < 0:
+		return fmt.Errorf("--max-rate: %d is below 0", c.MaxRate)
+	case c.MaxRows < 0:
+		return fmt.Errorf("--max-rows: %d is below 0", c.MaxRows)
+	case c.BatchMaxRows < 1 || c.BatchMaxRows > math.MaxInt32:
+		return fmt.Errorf("--batch-max-rows: %d is not from 1 to %d", c.BatchMaxRows, math.MaxInt32)
+	case !tableName.MatchString(c.Table):
+		return fmt.Errorf("--table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.Table))
+	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
+		return errors.New("--database-url and --database-url-file are both given: give one")
+	case strings.Contains(c.DatabaseURLFile, "://"):
+		return errors.New("--database-url-file: it holds a URL; want the path of a file that does")
+	case len(c.Args) > 0 && c.DryRun: // least of all may migrate upgrade write then
+		return fmt.Errorf("--dry-run and %s do not go together: only a run can be dry", c.Args[0])
+	case len(c.Args) > 0 && c.Once:
+		return fmt.Errorf("--once and %s do not go together: give one", c.Args[0])
+	}
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("--listen: %q is not HOST:PORT or :PORT", word(c.Listen))
+	}
+	if c.DryRun {
+		c.Once = true
+	}
+	if _, err := parseSchedule(c.Schedule); err != nil {
+		return fmt.Errorf("--schedule: %w", err)
+	}
+	if err := checkWebConfig(c.WebConfigFile); err != nil {
+		return fmt.Errorf("--web-config-file: %w", err)
+	}
+	if c.DatabaseURLFile == "" { // a file may come later
+		if _, err := c.connConfig(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableName is how PostgreSQL writes a table's name, with or without its schema. What
+// an unquoted part may hold is for the server to say.
+var tableName = regexp.MustCompile(`^(?:"(?:[^"\x00]|"")+"|[^\s".;,()'\x00]+)(?:\.(?:"(?:[^"\x00]|"")+"|[^\s".;,()'\x00]+))?$`)
