@@ -75,8 +75,8 @@ func median(d []time.Duration) time.Duration {
 
 func ratio(a, b []time.Duration) float64 { return median(a).Seconds() / median(b).Seconds() }
 
-// headOn is a table like newTable's, on a server of the benchmark's own.
-func headOn(b *testing.B, server *pgtemp.Server) *table {
+// headOn is a table like newTable's, on a server of one's own.
+func headOn(b testing.TB, server *pgtemp.Server) *table {
 	b.Helper()
 	if err := server.Create(b.Context(), "api"); err != nil {
 		b.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // A run waits for what it was asked to mind, says so, and ends its work once that is over.
@@ -77,6 +79,44 @@ func TestThrottleIsBoundedByTime(t *testing.T) {
 		t.Errorf("run: %+v", res)
 	}
 	tab.survive("expired")
+}
+
+// A standby whose replay is paused lags, though the server's own replay_lag stands still.
+func TestWaitsForAStandby(t *testing.T) {
+	t.Parallel()
+	pgtemp.Require(t, "pg_basebackup")
+	primary, err := pgtemp.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = primary.Stop() })
+	tab := headOn(t, primary)
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(3000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	standby, err := primary.Standby(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = standby.Stop() })
+	tab.await(`EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn IS NOT NULL)`)
+	replica := &table{Conn: connect(t, standby.URL("api")), t: t}
+	replica.exec(`SELECT pg_wal_replay_pause()`)
+
+	s := settings()
+	s.MaxReplicaLag = 500 * time.Millisecond
+	s.BatchMaxRows, s.MaxRate = 100, 1000 // three seconds of work
+	waited := false
+	s.OnRest = func(r Rest) {
+		if r.Cause == ForReplicaLag && !waited {
+			waited = true
+			replica.exec(`SELECT pg_wal_replay_resume()`)
+		}
+	}
+	res := tab.run(s)
+	if res.Outcome != Drained || res.Deleted.Expired != 3000 || !waited {
+		t.Errorf("run: %+v, waited: %v", res, waited)
+	}
+	tab.survive("live")
 }
 
 func TestLagOfAStandby(t *testing.T) {

@@ -17,6 +17,7 @@ const usersSQL = `CREATE TABLE users (id uuid PRIMARY KEY, email varchar); CREAT
 // TestFailover: the primary dies in the middle of a run, its standby is promoted, and the daemon follows it.
 func TestFailover(t *testing.T) {
 	t.Parallel()
+	pgtemp.Require(t, "pg_basebackup")
 	primary, err := pgtemp.Start(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -15,10 +15,11 @@ const requireVariable = "TOKEN_JANITOR_TEST_REQUIRE"
 
 // postgresPackages are Debian's packages of PostgreSQL's own programs.
 var postgresPackages = map[string]string{
-	"pg_dump":    "postgresql-client",
-	"pg_restore": "postgresql-client",
-	"pgbench":    "postgresql-contrib",
-	"psql":       "postgresql-client",
+	"pg_basebackup": "postgresql-client",
+	"pg_dump":       "postgresql-client",
+	"pg_restore":    "postgresql-client",
+	"pgbench":       "postgresql-contrib",
+	"psql":          "postgresql-client",
 }
 
 // peerPackages are Debian's packages of other programs, where they are not named as the program is.

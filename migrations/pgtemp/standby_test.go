@@ -9,6 +9,7 @@ import (
 // A standby follows its primary, refuses to write until it is promoted, and lives on without it.
 func TestStandby(t *testing.T) {
 	t.Parallel()
+	Require(t, "pg_basebackup")
 	primary, err := Start(t.Context())
 	if err != nil {
 		t.Fatal(err)
