@@ -69,7 +69,9 @@ func locate(ctx context.Context, program string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dirs = slices.Concat([]string{server.dir}, dirs, expand("/", usualFolders))
+	if dirs = slices.Concat([]string{server.dir}, dirs, expand("/", usualFolders)); program == "pg_basebackup" {
+		dirs = dirs[:1] // the server's own makes the standby
+	}
 	major := numbers(server.version)[0]
 	for _, dir := range dirs {
 		path, err := exec.LookPath(filepath.Join(dir, program))
