@@ -32,6 +32,9 @@ const longestRest = 100 * 365 * 24 * time.Hour
 
 func newPace(s Settings) *pace {
 	p := &pace{goal: s.BatchGoal, load: s.Load, rate: s.MaxRate, max: s.BatchMaxRows}
+	if s.DryRun {
+		p.rate = 0 // it bounds what is written, and counting writes nothing
+	}
 	if p.rate > 0 {
 		p.max = min(p.max, max(1, p.rate/ratePerWindow))
 	}

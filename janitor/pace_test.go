@@ -108,6 +108,16 @@ func TestPaceIsHonest(t *testing.T) {
 	}
 }
 
+func TestDryRunKnowsNoRate(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	s.MaxRate, s.DryRun = 10, true
+	p := newPace(s)
+	if rest := p.after(0, ms, 1000); rest.For != 0 || p.rows != firstRows {
+		t.Errorf("windows of %d rows and a rest of %s", p.rows, rest.For)
+	}
+}
+
 func TestPaceMakesNoUpForLostTime(t *testing.T) {
 	t.Parallel()
 	s := settings()
