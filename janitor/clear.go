@@ -63,7 +63,7 @@ func (w *walk) whole(ctx context.Context, p place, args pgx.NamedArgs) error {
 // path lets the table's own triggers find what they name in its schema. Not before the
 // other statements: what somebody put there could come before what these mean.
 func (w *walk) path() query {
-	return query{statement("path"), pgx.NamedArgs{"path": w.triggersPath()}, ignored}
+	return query{w.sql.path, pgx.NamedArgs{"path": w.triggersPath()}, ignored}
 }
 
 func (w *walk) triggersPath() string {

@@ -16,10 +16,11 @@ var files embed.FS
 // notation: :key is a piece of text, which statementsFor puts in; :'floor' is a value,
 // which goes to the server as a parameter.
 type statements struct {
-	open, edge, next, span, overdue string
-	take, takeWaiting               string
-	free, freeWaiting, step         string // for isolate.sql, which executes them
-	window, tie                     placed
+	path                      string
+	edge, next, span, overdue string
+	take, takeWaiting         string
+	free, freeWaiting, step   string // for isolate.sql, which executes them
+	window, tie               placed
 }
 
 // placed are the statements on the rows of one place: a window, or a tie's blocks.
@@ -59,7 +60,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 	skipLocked := []string{":lock", "FOR UPDATE OF t SKIP LOCKED"}
 	wait := []string{":lock", ""}
 	return statements{
-		open:        text("open"),
+		path:        text("path"),
 		edge:        text("edge"),
 		next:        text("next"),
 		span:        text("span"),
