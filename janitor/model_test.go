@@ -55,6 +55,8 @@ func TestModel(t *testing.T) {
 	}{
 		{"as migrated", nil},
 		{"partitioned", (*table).partition},
+		{"swept", func(tab *table) { tab.sweeps = true }},
+		{"swept, partitioned", func(tab *table) { tab.partition(); tab.sweeps = true }},
 		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`) }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func (w *walk) leave(ctx context.Context, cause *int64, rows int64) error {
 	if w.late > 0 {
 		return nil
 	}
-	_, late, _, err := w.look(ctx, int64(w.BatchMaxRows))
+	_, late, _, err := w.overdue(ctx, int64(w.BatchMaxRows))
 	w.late = late
 	return err
 }
@@ -30,7 +30,7 @@ func (r *run) lookBack(ctx context.Context, walks []*walk) bool {
 	for _, w := range walks {
 		overdue := Overdue{Known: true, Rows: w.stay, Oldest: w.late}
 		if !w.done {
-			rows, late, all, err := w.look(ctx, OverdueCap)
+			rows, late, all, err := w.overdue(ctx, OverdueCap)
 			overdue = Overdue{Known: err == nil, Rows: w.below + rows, Oldest: max(w.late, late)}
 			clear = clear && all && err == nil
 		}
@@ -40,8 +40,8 @@ func (r *run) lookBack(ctx context.Context, walks []*walk) bool {
 	return clear
 }
 
-// look counts the overdue rows from the floor on, looking at no more than most rows.
-func (w *walk) look(ctx context.Context, most int64) (rows int64, late time.Duration, all bool, err error) {
+// overdue counts the overdue rows from the floor on, looking at no more than most rows.
+func (w *walk) overdue(ctx context.Context, most int64) (rows int64, late time.Duration, all bool, err error) {
 	var seconds float64
 	var seen int64
 	err = w.exchange(ctx, query{w.sql.overdue, w.args("until", w.until, "rows", most), into(&rows, &seconds, &seen)})

@@ -25,24 +25,8 @@ func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err err
 	var plans []struct{ Plan node }
 	var text string
 	args := w.args("until", w.until, "rows", w.BatchMaxRows)
-	for {
-		err := w.exchange(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)})
-		if code(err) == lockNotAvailable {
-			w.refused++
-			switch {
-			case ctx.Err() != nil:
-				err = stopped(StopCancelled)
-			case w.refused < refusals:
-				continue
-			default:
-				err = stopped(StopTableLocked)
-			}
-		}
-		if err != nil {
-			return 0, fmt.Errorf("explain the window on %s: %w", key, err)
-		}
-		w.refused = 0
-		break
+	if err := w.look(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)}); err != nil {
+		return 0, fmt.Errorf("explain the window on %s: %w", key, err)
 	}
 	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
 		return 0, fmt.Errorf("read the plan of the window on %s: %w", key, err)
@@ -52,6 +36,23 @@ func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err err
 		return 0, &planError{key: key, table: w.Table.Sanitize(), plan: wrong}
 	}
 	return int64(rows), nil
+}
+
+// look exchanges queries that a run begins with, and waits for a table that is locked.
+func (r *run) look(ctx context.Context, queries ...query) error {
+	for r.refused = 0; ; {
+		err := r.exchange(ctx, queries...)
+		if code(err) != lockNotAvailable {
+			r.refused = 0
+			return err
+		}
+		switch r.refused++; {
+		case ctx.Err() != nil:
+			return stopped(StopCancelled)
+		case r.refused >= refusals:
+			return stopped(StopTableLocked)
+		}
+	}
 }
 
 // follows says how many rows the plan expects to meet on the index, and the first

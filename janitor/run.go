@@ -41,6 +41,8 @@ type run struct {
 	rest    Rest   // what the last batch asked for
 	refused int    // batches in a row that waited for a lock in vain
 	guarded bool   // a trigger or a rule may keep a row without a word
+	heap    heap
+	dense   int64 // from so many rows a block on, a walk sweeps
 
 	throttle throttle
 }
@@ -51,7 +53,7 @@ type stopped StopReason
 func (s stopped) Error() string { return "stopped: " + string(s) }
 
 func newRun(conn *pgx.Conn, s Settings) *run {
-	r := &run{Settings: s, conn: conn, pace: newPace(s), open: statement("open"), began: time.Now()}
+	r := &run{Settings: s, conn: conn, pace: newPace(s), dense: dense, open: statement("open"), began: time.Now()}
 	r.result = Result{
 		DryRun:  s.DryRun,
 		Began:   r.began,
@@ -127,15 +129,22 @@ func (r *run) end(err error) (Result, error) {
 
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
-	if err := r.exchange(ctx, query{statement("guard"), pgx.NamedArgs{"oid": r.oid}, into(&r.guarded)}); err != nil {
-		return nil, fmt.Errorf("look for triggers and rules: %w", err)
-	}
 	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
 	about, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {
 		return nil, err
 	}
+	oid := pgx.NamedArgs{"oid": r.oid}
+	err = r.look(ctx,
+		query{statement("guard"), oid, into(&r.guarded)},
+		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks)})
+	if err != nil {
+		return nil, fmt.Errorf("look for triggers, rules and partitions: %w", err)
+	}
 	expired.about = about
+	if r.Floors[Expired] == "" { // else the statistics may be older than what the last run did
+		expired.sweeps(about)
+	}
 	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
 		return nil, err
 	}
@@ -151,7 +160,9 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 			until = timestamp(r.result.Cutoffs.Revoked.Add(r.TokenLifetime))
 		}
 		revoked = r.walk(Revoked, "expires_at", r.expiredBefore, until)
-		about, err = -1, nil
+		about, err = revoked.walksIndex(ctx, "expires_at")
+		revoked.sweeps(about)
+		about = -1
 	}
 	if err != nil {
 		return nil, err

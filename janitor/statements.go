@@ -20,10 +20,10 @@ type statements struct {
 	edge, next, span, overdue string
 	take, takeWaiting         string
 	free, freeWaiting, step   string // for isolate.sql, which executes them
-	window, tie               placed
+	window, tie, blocks       placed
 }
 
-// placed are the statements on the rows of one place: a window, or a tie's blocks.
+// placed are the statements on the rows of one place: a window, a tie's blocks, or blocks.
 type placed struct{ delete, count, list string }
 
 // statementsFor writes the statements of a pass that walks the index on key by a rule.
@@ -37,7 +37,9 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 	}
 	base := []string{
 		":table", table.Sanitize(),
-		":rule", fragment("rule_" + string(reason)),
+		// IS TRUE keeps the rule from the planner, which would else follow an index on one
+		// of its columns where old statistics promise it few rows: the place alone leads.
+		":rule", fragment("rule_"+string(reason)) + " IS TRUE",
 		":key", key,
 		":cutoff", cutoff,
 		":cut", cut,
@@ -72,6 +74,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		step:        executed.Replace(text("step")),
 		window:      at("in_window"),
 		tie:         at("in_tie"),
+		blocks:      at("in_blocks"),
 	}
 }
 

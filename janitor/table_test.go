@@ -38,6 +38,8 @@ type table struct {
 	*pgx.Conn
 	t   testing.TB
 	url string
+
+	sweeps bool // its runs read the heap and not the index
 }
 
 func newTable(t testing.TB) *table {
@@ -158,6 +160,9 @@ func (tab *table) survive(want ...string) {
 func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result, error) {
 	tab.t.Helper()
 	r := newRun(tab.Conn, s)
+	if tab.sweeps {
+		r.dense = 0
+	}
 	if err := tab.QueryRow(tab.t.Context(), `SELECT $1::regclass::oid::bigint`, s.Table.Sanitize()).Scan(&r.oid); err != nil {
 		tab.t.Fatal(err)
 	}

@@ -23,9 +23,10 @@ type walk struct {
 	ordered bool   // it follows the column that its rule compares
 	until   string // the walk ends before this key; forever includes the keys at infinity
 
-	floor string // everything below has been dealt with
-	done  bool
-	about int64 // rows due when the run began, by the planner's estimate; -1 = unknown
+	floor   string   // everything below has been dealt with
+	stretch *stretch // of the heap, where the walk is off the index
+	done    bool
+	about   int64 // rows due when the run began, by the planner's estimate; -1 = unknown
 
 	waits       bool          // locked rows cannot be passed over here, see pick
 	halves      bool          // rows cannot be isolated in subtransactions here
@@ -53,8 +54,12 @@ func (w *walk) all(ctx context.Context) error {
 	return nil
 }
 
-// step deals with the window at the floor and raises the floor to its edge.
+// step deals with the window at the floor and raises the floor to its edge, or with the
+// next blocks of a stretch.
 func (w *walk) step(ctx context.Context) error {
+	if w.stretch != nil {
+		return w.onward(ctx)
+	}
 	edge, err := w.window(ctx, w.pace.rows)
 	if edge != nil && *edge == w.floor && w.pace.rows < w.BatchMaxRows {
 		// One timestamp holds more rows than this window. Sessions do that (a
@@ -73,8 +78,8 @@ func (w *walk) step(ctx context.Context) error {
 	return nil
 }
 
-// lookBelow is how long a run looks below the floor of the one before: enough for tens
-// of thousands of dead entries, and little for a run that finds nothing else to do.
+// lookBelow is how long a run looks where nothing should be left: enough for tens of
+// thousands of dead entries, and little for a run that finds nothing else to do.
 const lookBelow = 5 * time.Millisecond
 
 // skip begins the walk at the floor of an earlier run, unless a row lies below it by now.
@@ -82,18 +87,25 @@ func (w *walk) skip(ctx context.Context, floor string) error {
 	if floor == "" {
 		return nil
 	}
+	empty, known, err := w.empty(ctx, floor)
+	if err == nil && (empty || !known) {
+		w.raise(floor)
+	}
+	return err
+}
+
+// empty says whether no row lies below a key; unknown if that takes too long.
+func (w *walk) empty(ctx context.Context, below string) (empty, known bool, err error) {
 	var first *string
 	var set string
-	err := w.exchangeWithin(ctx, lookBelow, query{w.sql.edge, w.args("until", floor, "rows", 0), into(&first, &set)})
+	err = w.exchangeWithin(ctx, lookBelow, query{w.sql.edge, w.args("until", below, "rows", 0), into(&first, &set)})
 	switch {
 	case code(err) == queryCanceled:
+		return false, false, nil
 	case err != nil:
-		return fmt.Errorf("look below the last run's floor: %w", err)
-	case first != nil:
-		return nil
+		return false, false, fmt.Errorf("look below %s: %w", below, err)
 	}
-	w.raise(floor)
-	return nil
+	return first == nil, true, nil
 }
 
 // raise raises the floor: what is below it now and still there stays.
@@ -126,72 +138,6 @@ func (w *walk) window(ctx context.Context, rows int) (edge *string, err error) {
 	})
 	return edge, err
 }
-
-// tie clears the rows of the timestamp at the floor when they fill a window by
-// themselves. The index cannot tell them apart, and a batch that walks their entries
-// walks over the dead ones of all batches before it, which takes quadratic time. So
-// the heap is walked, a range of blocks a batch.
-func (w *walk) tie(ctx context.Context) error {
-	first, end, leaves, err := w.span(ctx)
-	if err != nil {
-		return fmt.Errorf("find the blocks of a tie: %w", err)
-	}
-	// Rows in a block of each partition: no more than 226 of this table's columns
-	// fit, and some 64 do where the hash is a SHA-256 in hex.
-	most, usual := 226*leaves, 64*leaves
-	perBlock := most
-	for block := first; block < end; {
-		blocks := max(1, int64(w.pace.rows)/perBlock)
-		before := w.due.Total()
-		err := w.clear(ctx, place{
-			placed: w.sql.tie,
-			first:  tid(block),
-			end:    tid(block + blocks),
-			rows:   int(blocks * most),
-		})
-		if err != nil {
-			return err
-		}
-		perBlock = min(most, max(usual, (w.due.Total()-before)/blocks))
-		block += blocks
-	}
-	var next *string
-	if err := w.send(ctx, query{w.sql.next, w.args("until", w.until), into(&next)}); err != nil {
-		return fmt.Errorf("find the timestamp behind a tie: %w", err)
-	}
-	if next == nil {
-		return w.end(ctx)
-	}
-	w.raise(*next)
-	return nil
-}
-
-// span is the range of heap blocks [first, end) that hold the rows of the timestamp at
-// the floor, in each of so many leaves: the partitions, or the table itself. An index
-// that was built before PostgreSQL 12 and carried over since is not in heap order: then
-// the range may be short, and the next run goes on.
-func (w *walk) span(ctx context.Context) (first, end, leaves int64, err error) {
-	var low, high *string
-	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid), into(&low, &high, &leaves, &end)})
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	if low == nil || high == nil {
-		if leaves == 1 {
-			end = 0 // no such row
-		}
-		return 0, end, leaves, nil
-	}
-	if _, err := fmt.Sscanf(*low, "(%d,", &first); err != nil {
-		return 0, 0, 0, fmt.Errorf("read place %q: %w", *low, err)
-	}
-	if _, err := fmt.Sscanf(*high, "(%d,", &end); err != nil {
-		return 0, 0, 0, fmt.Errorf("read place %q: %w", *high, err)
-	}
-	return first, end + 1, leaves, nil
-}
-
-func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }
 
 // args are the values of a statement: those that every statement may use, and more
 // as name, value, name, value.

@@ -1,0 +1,161 @@
+package janitor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// indexReads is how many entries of the index on expires_at have been read.
+func (tab *table) indexReads() (n int64) {
+	tab.t.Helper()
+	tab.exec(`SELECT pg_stat_force_next_flush()`)
+	if err := tab.QueryRow(tab.t.Context(), `SELECT coalesce(sum(idx_tup_read), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname LIKE '%expires_at%'`).Scan(&n); err != nil {
+		tab.t.Fatal(err)
+	}
+	return n
+}
+
+// A heap that is dense with what is due is read from its start, and no row goes that
+// would not have gone along the index.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	const due, live = 6000, 2000
+	for _, variant := range []struct {
+		name  string
+		setUp func(*table)
+		swept bool
+		s     func(*Settings)
+	}{
+		{"as it comes", nil, true, nil},
+		{"partitioned", (*table).partition, true, nil},
+		{"a budget of rows", nil, false, func(s *Settings) { s.MaxRows = due * 2 }},
+		{"a budget of time", nil, false, func(s *Settings) { s.MaxRunTime = time.Hour }},
+		{"from floors", nil, false, func(s *Settings) { s.Floors = map[Reason]string{Expired: earliest} }},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			if variant.setUp != nil {
+				variant.setUp(tab)
+			}
+			if variant.s != nil {
+				variant.s(&s)
+			}
+			tab.insert(
+				token{name: "expires at the cutoff", expires: at(-time.Hour)},
+				token{name: "never expires", expires: forever},
+				token{name: "revoked at the cutoff", expires: at(week), revoked: true, revokedAt: at(-week)},
+				token{name: "revoked, no age", expires: at(week), revoked: true},
+			)
+			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(10, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.exec(`VACUUM ANALYZE refresh_tokens`)
+			before := tab.indexReads()
+			res := tab.run(s)
+			if res.Deleted != (Counts{Expired: due, Revoked: 10}) || res.Outcome != Drained {
+				t.Errorf("run: %+v", res)
+			}
+			// Along the index each due row is met twice. After a sweep, its dead entry once, for
+			// whoever looks whether a row has moved.
+			if read := tab.indexReads() - before - 2*live; (read < 2*due) != variant.swept {
+				t.Errorf("read %d entries of the index", read)
+			}
+			tab.exec(`DELETE FROM refresh_tokens WHERE expires_at > $1 AND expires_at < 'infinity'`, at(week))
+			tab.survive("expires at the cutoff", "never expires", "revoked at the cutoff", "revoked, no age")
+		})
+	}
+}
+
+// A due row that moves to a block which the sweep has behind it goes in the same run, or if
+// the dead are too many to look among them, in the next.
+func TestSweptRowMoves(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.insert(token{name: "moves", expires: at(-90 * time.Minute)}, token{name: "live", expires: at(week)})
+	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.exec(`ANALYZE refresh_tokens`)
+	beside := tab.other()
+	s.BatchMaxRows = 100
+	moved := false
+	s.OnBatch = func(b Batch) {
+		if b.Done.Expired < 1000 || moved {
+			return
+		}
+		moved = true
+		beside.exec(`VACUUM refresh_tokens`) // what went makes room at the front
+		beside.exec(`UPDATE refresh_tokens SET is_revoked = true, revoked_at = $1, token_hash = 'has moved' WHERE token_hash = 'moves'`, at(0))
+		if beside.count(`token_hash = 'has moved' AND ctid < '(10,0)'`) != 1 {
+			t.Error("the row did not move to the front: this proves nothing")
+		}
+	}
+	first := tab.run(s)
+	s.Floors = first.Floors
+	second := tab.run(s)
+	if !moved || first.Outcome != Drained || first.Deleted.Expired+second.Deleted.Expired != 4001 {
+		t.Errorf("moved: %t, run: %+v, the next: %+v", moved, first, second)
+	}
+	tab.survive("live")
+}
+
+// No statistics make the planner reach the rows of a tie, or of a sweep, along an index:
+// each batch would walk over the entries of all batches before it.
+func TestPlanOfBlocks(t *testing.T) {
+	t.Parallel()
+	for _, variant := range []struct {
+		name  string
+		setUp []string // before the rows are there
+	}{
+		{"never analysed", nil},
+		{"analysed when empty", []string{`ANALYZE refresh_tokens`}},
+		{"analysed when nothing had expired", []string{
+			`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at) SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', i::text, '` +
+				at(week) + `'::timestamptz + i * interval '1s' FROM generate_series(1, 20000) AS i`,
+			`ANALYZE refresh_tokens`, `DELETE FROM refresh_tokens`, `VACUUM refresh_tokens`,
+		}},
+		{"an index on revoked_at", []string{`CREATE INDEX ON refresh_tokens (revoked_at)`, `ANALYZE refresh_tokens`}},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+			for _, sql := range variant.setUp {
+				tab.exec(sql)
+			}
+			tab.fill(20_000, "'"+at(-2*week)+"'", "true", "'"+at(-2*week)+"'")
+			r := newRun(tab.Conn, settings())
+			if err := tab.QueryRow(t.Context(), `SELECT 'refresh_tokens'::regclass::oid::bigint`).Scan(&r.oid); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.fixCutoffs(noon, noon, noon); err != nil {
+				t.Fatal(err)
+			}
+			for _, reason := range Reasons {
+				w := r.walk(reason, "expires_at", at(-2*week), r.expiredBefore)
+				for name, p := range map[string]placed{"tie": w.sql.tie, "blocks": w.sql.blocks} {
+					for _, sql := range []string{p.delete, p.count, p.list} {
+						var plan string
+						lines := func(rows pgx.Rows) error {
+							all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+							plan = strings.Join(all, "\n")
+							return err
+						}
+						err := r.exchange(t.Context(), query{"EXPLAIN " + sql, w.args("first", "(100,0)", "end", "(200,0)", "rows", 1000), lines})
+						if err != nil {
+							t.Fatal(fmt.Errorf("explain %s: %w", sql, err))
+						}
+						if !strings.Contains(plan, "Tid Range Scan") || strings.Contains(plan, "Index") {
+							t.Errorf("%s, %s: %s\n%s", reason, name, sql, plan)
+						}
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,14 @@
+-- How many heaps the table has (partitions, or itself), how many blocks the longest of
+-- them has, and all together.
+--
+-- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
+WITH RECURSIVE tree (oid) AS (
+    SELECT :'oid'::oid
+     UNION ALL
+    SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+)
+SELECT count(*),
+       coalesce(max(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
+       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint
+  FROM tree
+  JOIN pg_class ON pg_class.oid = tree.oid AND relkind = 'r';

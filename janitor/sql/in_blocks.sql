@@ -1,0 +1,2 @@
+-- A range of heap blocks.
+ctid >= :'first'::tid AND ctid < :'end'::tid
