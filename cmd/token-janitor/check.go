@@ -79,8 +79,13 @@ func (c *config) check() error {
 	if c.DryRun {
 		c.Once = true
 	}
-	if _, err := parseSchedule(c.Schedule); err != nil {
+	schedule, err := parseSchedule(c.Schedule)
+	if err != nil {
 		return fmt.Errorf("--schedule: %w", err)
+	}
+	// A tick that is later than the next would take its place, and the schedule not be what it says.
+	if every := shortest(schedule, time.Now()); c.ScheduleJitter > every {
+		return fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule", short(c.ScheduleJitter), short(every))
 	}
 	if err := checkWebConfig(c.WebConfigFile); err != nil {
 		return fmt.Errorf("--web-config-file: %w", err)

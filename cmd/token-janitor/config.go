@@ -110,9 +110,9 @@ EXIT CODES
   2 bad usage or configuration            3 overdue rows are left
 
 SIGNALS
-  SIGTERM SIGINT  end after the batch in flight; a second one kills
-  SIGUSR1         a run now
-  SIGUSR2         pause the schedule, or resume it`
+  SIGTERM SIGINT SIGHUP  end after the batch in flight; a second one kills
+  SIGUSR1                a run now
+  SIGUSR2                pause the schedule, or resume it`
 
 // settable are the fields of a config by flag name.
 func settable(cfg *config) map[string]reflect.Value {

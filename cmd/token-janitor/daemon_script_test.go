@@ -112,7 +112,7 @@ func (s *stage) logged(_ *testscript.TestScript, args []string) error {
 
 func (s *stage) signal(_ *testscript.TestScript, args []string) error {
 	return s.daemon.cmd.Process.Signal(map[string]syscall.Signal{
-		"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
+		"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2,
 	}[args[0]])
 }
 

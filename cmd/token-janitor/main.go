@@ -35,7 +35,7 @@ func run() int {
 		return exitUsage
 	}
 	// The first signal ends the work in order; from when that shows, the next one kills.
-	signalled, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	signalled, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	ctx, end := context.WithCancelCause(context.Background())
 	context.AfterFunc(signalled, func() { stop(); end(context.Cause(signalled)) })

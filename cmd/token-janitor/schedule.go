@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -49,6 +50,22 @@ func parseSchedule(spec string) (s cron.Schedule, err error) {
 		return nil, fmt.Errorf("%q never fires", clip(spec))
 	}
 	return s, nil
+}
+
+// shortest is the least time between two of the next hundred ticks: of more than a day
+// at the default schedule.
+func shortest(s cron.Schedule, from time.Time) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	last := s.Next(from)
+	for range 99 {
+		next := s.Next(last)
+		if next.IsZero() { // it looks no more than five years ahead
+			break
+		}
+		least = min(least, next.Sub(last))
+		last = next
+	}
+	return least
 }
 
 // jittered starts each tick at random within a span, so that a fleet of sidecars does

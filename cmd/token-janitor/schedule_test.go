@@ -48,6 +48,25 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
+func TestShortest(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
+	for spec, want := range map[string]time.Duration{
+		"@every 15m": 15 * time.Minute, "0,5 3 * * *": 5 * time.Minute, "0 3 * * *": 24 * time.Hour, "0 3 * * 1,4": 72 * time.Hour,
+		"CRON_TZ=Europe/Berlin 0 1,3 * * *": time.Hour, // on the day that has no 2 o'clock
+		"0 0 29 2 *":                        4*365*24*time.Hour + 24*time.Hour,
+		"@every 2000000h":                   2_000_000 * time.Hour,
+	} {
+		s, err := parseSchedule(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shortest(s, from); got != want {
+			t.Errorf("%s: got %s, want %s", spec, got, want)
+		}
+	}
+}
+
 func FuzzSchedule(f *testing.F) {
 	for _, spec := range []string{
 		"@every 15m", "0 3 * * *", "CRON_TZ=Europe/Berlin 0 3 * * *", "TZ=", "CRON_TZ= 0 3 * * *", "TZ=x", "@every 1ns", "@every 9999999h",
