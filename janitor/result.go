@@ -33,6 +33,11 @@ const (
 	StopError       StopReason = "error"
 )
 
+// StopReasons lists them all.
+var StopReasons = [...]StopReason{
+	StopDrained, StopMaxRows, StopMaxRunTime, StopCancelled, StopLeft, StopOther, StopTableLocked, StopClockSkew, StopConnection, StopError,
+}
+
 // Counts holds a number of rows for each rule.
 type Counts struct {
 	Expired int64 `json:"expired"`

@@ -32,7 +32,7 @@ type Metrics struct {
 	batchDuration, runDuration     prometheus.Histogram
 	batchRows                      prometheus.Gauge
 
-	runs                          *prometheus.CounterVec
+	runs, stops                   *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
 	paused                        prometheus.Gauge
@@ -71,6 +71,8 @@ func New(b Build) *Metrics {
 
 		runs: counters("runs_total", "outcome",
 			"Runs ended. skipped = another janitor was at work; partial = tokens that are due are left."),
+		stops: counters("run_stops_total", "reason",
+			"Runs ended, by what ended them: drained, or why not."),
 		// Nothing to do takes some milliseconds, the default schedule comes every
 		// 15 minutes, and a first backlog of 100 million rows at the default
 		// 20,000 a second takes an hour and a half.
@@ -121,6 +123,9 @@ func New(b Build) *Metrics {
 	for _, o := range janitor.Outcomes {
 		m.runs.WithLabelValues(string(o))
 	}
+	for _, r := range janitor.StopReasons {
+		m.stops.WithLabelValues(string(r))
+	}
 	for _, cause := range []string{locked, referenced, refused} {
 		m.left.WithLabelValues(cause)
 	}
@@ -136,7 +141,7 @@ func New(b Build) *Metrics {
 
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
-		m.runs, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
+		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
 		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew, m.schemaAtHead, m.schema, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -123,8 +123,11 @@ func everything(m *Metrics) {
 			m.Rest(janitor.Rest{Cause: cause, For: time.Second})
 		}
 	}
+	for _, stop := range janitor.StopReasons {
+		m.Run(janitor.Result{Outcome: janitor.Partial, StopReason: stop})
+	}
 	for _, outcome := range janitor.Outcomes {
-		m.Run(janitor.Result{Outcome: outcome, Began: time.Unix(1_790_000_000, 0),
+		m.Run(janitor.Result{Outcome: outcome, StopReason: janitor.StopDrained, Began: time.Unix(1_790_000_000, 0),
 			Duration: time.Second, ClockSkew: time.Second,
 			Left: janitor.Left{Locked: 1, Referenced: 2},
 			Overdue: map[janitor.Reason]janitor.Overdue{

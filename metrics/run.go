@@ -52,8 +52,8 @@ func (m *Metrics) Rest(r janitor.Rest) {
 	m.heard.rested[r.Cause] += r.For
 }
 
-// Run counts a run that has ended, whatever its outcome; r.Outcome and r.Began
-// must be set, also when the run never reached the database. What its batches have
+// Run counts a run that has ended, whatever its outcome; r.Outcome, r.StopReason and
+// r.Began must be set, also when the run never reached the database. What its batches have
 // not told is added here, such as the rest that was cut short by the end of the run,
 // so that the counters are the sum of all Results.
 //
@@ -67,6 +67,7 @@ func (m *Metrics) Rest(r janitor.Rest) {
 func (m *Metrics) Run(r janitor.Result) {
 	ended := unix(r.Began.Add(r.Duration))
 	m.runs.WithLabelValues(string(r.Outcome)).Inc()
+	m.stops.WithLabelValues(string(r.StopReason)).Inc()
 	m.lastRun.Set(ended)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
 		m.lastSuccess.Set(ended)

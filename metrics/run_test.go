@@ -32,6 +32,8 @@ func TestRun(t *testing.T) {
 		}}, map[string]string{
 			`runs_total{outcome="drained"}`:            "1",
 			`runs_total{outcome="partial"}`:            "0",
+			`run_stops_total{reason="drained"}`:        "1",
+			`run_stops_total{reason="max_rows"}`:       "0",
 			`tokens_deleted_total{reason="expired"}`:   "1200",
 			`tokens_deleted_total{reason="revoked"}`:   "34",
 			`batches_total{reason="expired"}`:          "3",
@@ -55,6 +57,7 @@ func TestRun(t *testing.T) {
 				janitor.Expired: known(1_000_000, 36*time.Hour), janitor.Revoked: known(12, time.Minute)},
 		}}, map[string]string{
 			`runs_total{outcome="partial"}`:            "1",
+			`run_stops_total{reason="max_rows"}`:       "1",
 			"last_run_timestamp_seconds":               "1.790000000123456e+09",
 			"last_success_timestamp_seconds":           "1.790000000123456e+09",
 			`overdue_tokens{reason="expired"}`:         "1e+06",
