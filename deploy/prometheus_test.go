@@ -47,6 +47,9 @@ func TestRealPrometheusScrapesRealJanitors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := conn.Exec(t.Context(), `VACUUM refresh_tokens`); err != nil {
+		t.Fatal(err)
+	}
 	_ = conn.Close(t.Context())
 
 	var janitors []string

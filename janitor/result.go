@@ -106,5 +106,6 @@ type Result struct {
 	Cutoffs   Cutoffs
 	ClockSkew time.Duration // the server's clock less ours, as far as a round trip can tell
 	Overdue   map[Reason]Overdue
+	Space     Space
 	Floors    map[Reason]string // for Settings.Floors of the next run, in PostgreSQL's own words
 }

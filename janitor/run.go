@@ -85,8 +85,12 @@ func (r *run) passes(ctx context.Context) error {
 		}
 	}
 	stop, wasStopped := errors.AsType[stopped](err)
-	if r.DryRun || stop == stopped(StopOther) {
+	if stop == stopped(StopOther) {
 		return err // it is for the janitor at work to tell what is overdue
+	}
+	r.lookAtSpace(ctx)
+	if r.DryRun {
+		return err
 	}
 	if r.lookBack(ctx, walks) && wasStopped {
 		return nil // the budget ended with the work

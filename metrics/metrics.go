@@ -40,6 +40,9 @@ type Metrics struct {
 	overdue, oldest, keep    *prometheus.GaugeVec
 	tokenLifetime, clockSkew prometheus.Gauge
 
+	liveRows, deadRows, lastVacuum prometheus.Gauge
+	tableSize                      *prometheus.GaugeVec
+
 	schemaAtHead prometheus.Gauge
 	schema       *schemaInfo
 
@@ -103,6 +106,15 @@ func New(b Build) *Metrics {
 		clockSkew: gauge("clock_skew_seconds",
 			"The database's clock less this process's, when a run last compared them."),
 
+		liveRows: gauge("table_live_rows",
+			"Rows of the table, by the server's estimate, when a run last looked. 0 = none has."),
+		deadRows: gauge("table_dead_rows",
+			"Rows deleted or updated and not yet vacuumed, by the server's estimate, when a run last looked. 0 = none has."),
+		lastVacuum: gauge("table_last_vacuum_timestamp_seconds",
+			"When the last vacuum of the table ended, by hand or automatic, when a run last looked. 0 = never, or none has."),
+		tableSize: gauges("table_size_bytes", "part",
+			"What the table takes on the disk, and what its indexes do, when a run last looked. 0 = none has."),
+
 		schemaAtHead: gauge("schema_at_head",
 			"Whether the schema was at this janitor's head revision when last checked."),
 		schema: newSchemaInfo(),
@@ -126,6 +138,9 @@ func New(b Build) *Metrics {
 	for _, r := range janitor.StopReasons {
 		m.stops.WithLabelValues(string(r))
 	}
+	for _, part := range []string{heap, indexes} {
+		m.tableSize.WithLabelValues(part)
+	}
 	for _, cause := range []string{locked, referenced, refused} {
 		m.left.WithLabelValues(cause)
 	}
@@ -142,7 +157,8 @@ func New(b Build) *Metrics {
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
 		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
-		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew, m.schemaAtHead, m.schema, build,
+		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
+		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schema, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -14,6 +14,12 @@ const (
 	refused    = "refused"
 )
 
+// The parts of janitor.Space.
+const (
+	heap    = "table"
+	indexes = "indexes"
+)
+
 // heard is what the batches of the run in progress have told so far.
 type heard struct {
 	deleted map[janitor.Reason]int64
@@ -63,7 +69,8 @@ func (m *Metrics) Rest(r janitor.Rest) {
 //
 // What is overdue becomes NaN when the run could not look. The last value would
 // stay for ever on a sidecar that always comes second, and 0 would be a lie; max()
-// over a fleet passes over NaN.
+// over a fleet passes over NaN. What the table takes stays as a run last found it: it does
+// not change at a stroke.
 func (m *Metrics) Run(r janitor.Result) {
 	ended := unix(r.Began.Add(r.Duration))
 	m.runs.WithLabelValues(string(r.Outcome)).Inc()
@@ -88,6 +95,13 @@ func (m *Metrics) Run(r janitor.Result) {
 		}
 		m.overdue.WithLabelValues(string(reason)).Set(rows)
 		m.oldest.WithLabelValues(string(reason)).Set(oldest)
+	}
+	if s := r.Space; s.Known {
+		m.liveRows.Set(float64(s.LiveRows))
+		m.deadRows.Set(float64(s.DeadRows))
+		m.lastVacuum.Set(unix(s.Vacuumed))
+		m.tableSize.WithLabelValues(heap).Set(float64(s.TableBytes))
+		m.tableSize.WithLabelValues(indexes).Set(float64(s.IndexBytes))
 	}
 
 	m.mu.Lock()

@@ -126,6 +126,19 @@ func TestRun(t *testing.T) {
 			`oldest_overdue_seconds{reason="expired"}`: "+Inf",
 			`overdue_tokens{reason="revoked"}`:         "NaN",
 		}},
+		{"what the table takes stays where nobody looked", []janitor.Result{
+			{Outcome: janitor.Drained, Space: janitor.Space{Known: true, LiveRows: 900, DeadRows: 100, TableBytes: 8192, IndexBytes: 16384, Vacuumed: began}},
+			{Outcome: janitor.Skipped},
+		}, map[string]string{
+			"table_live_rows":                     "900",
+			"table_dead_rows":                     "100",
+			"table_last_vacuum_timestamp_seconds": "1.790000000123456e+09",
+			`table_size_bytes{part="table"}`:      "8192",
+			`table_size_bytes{part="indexes"}`:    "16384",
+		}},
+		{"never vacuumed", []janitor.Result{{Outcome: janitor.Drained, Space: janitor.Space{Known: true}}}, map[string]string{
+			"table_last_vacuum_timestamp_seconds": "0",
+		}},
 		{"a dry run deletes nothing and is no success", []janitor.Result{{
 			Outcome: janitor.Drained, DryRun: true, Would: janitor.Counts{Expired: 9, Revoked: 9},
 			Batches: map[janitor.Reason]int64{janitor.Expired: 1, janitor.Revoked: 1},

@@ -1,0 +1,83 @@
+package janitor
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+// What a run tells of the table's space is true as it ends: what it deleted is dead, and
+// vacuum has not been.
+func TestSpace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		setUp  func(*table)
+		leaves []string
+		more   int64 // expired rows that setting up makes
+	}{
+		{"as migrated", nil, []string{"refresh_tokens"}, 0},
+		{"partitioned", (*table).partition, []string{"part0", "part1", "part2"}, 0},
+		{"with the least rights", (*table).lessRights, []string{"refresh_tokens"}, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			owner := tab.other()
+			if c.setUp != nil {
+				c.setUp(tab)
+			}
+			for _, leaf := range c.leaves {
+				owner.exec(`ALTER TABLE ` + leaf + ` SET (autovacuum_enabled = off)`)
+			}
+			owner.fill(3000, fmt.Sprintf("CASE WHEN i <= 1000 THEN '%s' ELSE '%s' END", at(-2*time.Hour), at(week)), "false", "NULL")
+			_ = owner.Close(t.Context()) // it tells the statistics
+			for told := false; !told; {  // tab as well, at a statement a second later
+				err := tab.QueryRow(t.Context(), `SELECT sum(n_live_tup) = $1 FROM pg_stat_user_tables WHERE relname <> 'users'`, 3000+c.more).Scan(&told)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			got := tab.run(settings()).Space
+			if !got.Known || got.DeadRows != 1000+c.more || got.LiveRows != 2000 || !got.Vacuumed.IsZero() {
+				t.Errorf("after the run: %+v", got)
+			}
+			if got.TableBytes < 3000*100 || got.IndexBytes < 3000*16 || got.TableBytes+got.IndexBytes > 8<<20 {
+				t.Errorf("3000 rows take %+v", got)
+			}
+			// As between two runs of a daemon, whose connection ends: what it had not told it tells then.
+			next := tab.other()
+			pid := tab.PgConn().PID()
+			_ = tab.Close(t.Context())
+			next.await(fmt.Sprintf(`NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d)`, pid))
+			next.exec(`VACUUM refresh_tokens`)
+			got = next.run(settings()).Space
+			if !got.Known || got.DeadRows != 0 || got.LiveRows != 2000 || time.Since(got.Vacuumed).Abs() > time.Minute {
+				t.Errorf("after a vacuum: %+v", got)
+			}
+		})
+	}
+}
+
+// A run that finds another at work leaves it to that one to tell; a dry run tells.
+func TestWhoTellsOfSpace(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	other := tab.hold(`SELECT pg_advisory_xact_lock(1953128814, 'refresh_tokens'::regclass::oid::integer)`)
+	if res := tab.run(s); res.Outcome != Skipped || res.Space.Known {
+		t.Errorf("beside another: %+v", res)
+	}
+	s.DryRun = true
+	if res := tab.run(s); !res.Space.Known {
+		t.Errorf("dry: %+v", res)
+	}
+	other.exec(`ROLLBACK`)
+	s.DryRun = false
+	pooled := &table{Conn: connect(t, pgtemp.Bouncer(t, tab.url, "transaction")), t: t}
+	if res := pooled.run(s); !res.Space.Known {
+		t.Errorf("through PgBouncer: %+v", res)
+	}
+}
