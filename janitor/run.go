@@ -134,7 +134,7 @@ func (r *run) end(err error) (Result, error) {
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
-	about, err := expired.walksIndex(ctx, "expires_at")
+	rows, err := expired.walksIndex(ctx, "expires_at")
 	if err != nil {
 		return nil, err
 	}
@@ -145,17 +145,19 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for triggers, rules and partitions: %w", err)
 	}
-	expired.about = about
-	if r.Floors[Expired] == "" { // else the statistics may be older than what the last run did
-		expired.sweeps(about)
-	}
 	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
 		return nil, err
+	}
+	if expired.about, err = expired.estimate(ctx, "expires_at", rows); err != nil {
+		return nil, err
+	}
+	if expired.floor == earliest {
+		expired.sweeps(expired.about)
 	}
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
 	revoked := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
-	about, err = revoked.walksIndex(ctx, "revoked_at")
+	rows, err = revoked.walksIndex(ctx, "revoked_at")
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		// Without, it looks at each live row once. A row that was revoked before the
 		// cutoff was made before it, and expires within a token's life from then.
@@ -164,16 +166,21 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 			until = timestamp(r.result.Cutoffs.Revoked.Add(r.TokenLifetime))
 		}
 		revoked = r.walk(Revoked, "expires_at", r.expiredBefore, until)
-		about, err = revoked.walksIndex(ctx, "expires_at")
-		revoked.sweeps(about)
-		about = -1
+		if r.TokenLifetime == 0 || r.TokenLifetime > r.KeepRevoked { // else next to no row is in the way
+			if rows, err = revoked.walksIndex(ctx, "expires_at"); err != nil {
+				return nil, err
+			}
+			revoked.sweeps(rows)
+		}
+		revoked.about, err = -1, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	revoked.about = about
 	if revoked.ordered {
-		err = revoked.skip(ctx, r.Floors[Revoked])
+		if err = revoked.skip(ctx, r.Floors[Revoked]); err == nil {
+			revoked.about, err = revoked.estimate(ctx, "revoked_at", rows)
+		}
 	}
 	return []*walk{expired, revoked}, err
 }

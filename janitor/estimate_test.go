@@ -1,0 +1,44 @@
+package janitor
+
+import "testing"
+
+// A run that begins where another was cut short, whatever statistics there are since,
+// estimates what is left and not what there once was.
+func TestEstimateIsOfWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	for name, setUp := range map[string]func(*table){"as migrated": func(*table) {}, "partitioned": (*table).partition} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			setUp(tab)
+			const due, live, revoked = 40_000, 20_000, 10_000
+			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`)
+			tab.fill(due, "'"+at(-week)+"'::timestamptz - i * interval '1min'", "false", "NULL")
+			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1min'", "false", "NULL")
+			tab.fill(revoked, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
+			tab.exec(`ANALYZE refresh_tokens`)
+
+			about := func(more func(*Settings)) map[Reason]int64 {
+				s, told := s, map[Reason]int64{}
+				s.OnBatch = func(b Batch) { told[b.Reason] = b.About }
+				more(&s)
+				tab.run(s)
+				return told
+			}
+			within := func(when string, got, want int64) {
+				t.Helper()
+				if got < want*8/10 || got > want*12/10 {
+					t.Errorf("%s: about %d, want %d", when, got, want)
+				}
+			}
+			s.MaxRows = due / 2
+			within("at first", about(func(*Settings) {})[Expired], due)
+			s.MaxRows = due / 4
+			within("in another process", about(func(*Settings) {})[Expired], due/2)
+			left := about(func(s *Settings) { s.MaxRows = 0 })
+			within("to the end", left[Expired], due/4)
+			within("the other rule", left[Revoked], revoked)
+			within("with nothing left", about(func(s *Settings) { s.MaxRows = 0 })[Expired], 0)
+		})
+	}
+}
