@@ -32,6 +32,8 @@ type Metrics struct {
 	batchDuration, runDuration     prometheus.Histogram
 	batchRows                      prometheus.Gauge
 
+	gone, remaining, eta prometheus.Gauge
+
 	runs, stops                   *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
@@ -71,6 +73,13 @@ func New(b Build) *Metrics {
 			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		batchRows: gauge("batch_rows",
 			"Rows that a batch is cut for now."),
+
+		gone: gauge("run_progress_rows",
+			"Tokens that the run at work has deleted so far. 0 between runs."),
+		remaining: gauge("run_remaining_rows",
+			"About how many tokens are left of the pass under way, by the planner's estimate. 0 between runs, NaN = unknown."),
+		eta: gauge("run_eta_seconds",
+			"About how long the pass under way will take yet, going on as it has. 0 between runs, NaN = unknown."),
 
 		runs: counters("runs_total", "outcome",
 			"Runs ended. skipped = another janitor was at work; partial = tokens that are due are left."),
@@ -156,6 +165,7 @@ func New(b Build) *Metrics {
 
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
+		m.gone, m.remaining, m.eta,
 		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
 		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
 		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schema, build,

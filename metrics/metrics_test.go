@@ -116,6 +116,7 @@ func everything(m *Metrics) {
 	m.NextRun(time.Unix(1_800_000_000, 0))
 	m.TickSkipped()
 	m.Paused(true)
+	m.Progress(1, 2, time.Second, true)
 	m.Batch(janitor.Batch{Reason: janitor.Expired})
 	for _, reason := range janitor.Reasons {
 		for _, cause := range janitor.Causes {

@@ -50,6 +50,20 @@ func (m *Metrics) Batch(b janitor.Batch) {
 	m.heard.batches[b.Reason]++
 }
 
+// Progress tells how far the run at work has come: the tokens that it deleted so far, and
+// about how many are left of the pass under way and for how long, unless nobody knows. The
+// run's end takes it back.
+func (m *Metrics) Progress(gone, remaining int64, eta time.Duration, known bool) {
+	m.gone.Set(float64(gone))
+	if known {
+		m.remaining.Set(float64(remaining))
+		m.eta.Set(eta.Seconds())
+	} else {
+		m.remaining.Set(math.NaN())
+		m.eta.Set(math.NaN())
+	}
+}
+
 // Rest counts a rest as it ends, like [Metrics.Batch].
 func (m *Metrics) Rest(r janitor.Rest) {
 	m.mu.Lock()
@@ -76,6 +90,7 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.runs.WithLabelValues(string(r.Outcome)).Inc()
 	m.stops.WithLabelValues(string(r.StopReason)).Inc()
 	m.lastRun.Set(ended)
+	m.Progress(0, 0, 0, true)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
 		m.lastSuccess.Set(ended)
 	}

@@ -139,7 +139,6 @@ func (s *service) alone(ctx context.Context) {
 		return
 	}
 	defer s.running.Unlock()
-	s.history.begins()
 	_, _, _ = s.tick(ctx) // logged there
 }
 

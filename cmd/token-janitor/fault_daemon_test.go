@@ -19,10 +19,11 @@ import (
 
 // started is a daemon as a process of its own.
 type started struct {
-	cmd  *exec.Cmd
-	addr string
-	mu   sync.Mutex
-	log  bytes.Buffer
+	cmd    *exec.Cmd
+	addr   string
+	killed bool
+	mu     sync.Mutex
+	log    bytes.Buffer
 }
 
 func (d *started) Write(p []byte) (int, error) {
@@ -53,6 +54,9 @@ func start(t *testing.T, shell, url string, args ...string) *started {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if d.killed {
+			return
+		}
 		_ = d.cmd.Process.Signal(os.Interrupt)
 		if err := d.cmd.Wait(); err != nil {
 			t.Errorf("the daemon: %v", err)
@@ -62,6 +66,13 @@ func start(t *testing.T, shell, url string, args ...string) *started {
 		}
 	})
 	return d
+}
+
+// kill is kill -9.
+func (d *started) kill() {
+	d.killed = true
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
 }
 
 // hears waits until the daemon has said some words so many times more.

@@ -86,20 +86,19 @@ func (h *history) begins() {
 	h.running = newProgress(time.Now())
 }
 
-func (h *history) hearBatch(b janitor.Batch) {
+// hearBatch returns how far the run has come with this batch; so does hearRest.
+func (h *history) hearBatch(b janitor.Batch) *progress {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.running != nil {
-		h.running.hearBatch(b, time.Now())
-	}
+	h.running.hearBatch(b, time.Now())
+	return h.running.clone()
 }
 
-func (h *history) hearRest(r janitor.Rest) {
+func (h *history) hearRest(r janitor.Rest) *progress {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.running != nil {
-		h.running.hearRest(r)
-	}
+	h.running.hearRest(r)
+	return h.running.clone()
 }
 
 func (h *history) plan(t time.Time) {

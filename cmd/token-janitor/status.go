@@ -133,7 +133,7 @@ func (p *progress) look(now time.Time) *running {
 	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Reason) {
 		r.Due = &about
 	}
-	if left, ok := p.toGo(now); ok {
+	if _, left, ok := p.toGo(now); ok {
 		seconds := left.Seconds()
 		r.ToGo = &seconds
 	}

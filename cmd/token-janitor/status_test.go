@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hyphagraph/token-janitor/janitor"
@@ -81,32 +80,6 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", d, got, want)
 		}
 	}
-}
-
-// TestProgress: what is to go is told of the pass under way, by its own speed.
-func TestProgress(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newProgress(time.Now())
-		if _, known := p.toGo(time.Now()); known || p.look(time.Now()).Pass != "" {
-			t.Error("it knows before it heard")
-		}
-		time.Sleep(10 * time.Second) // synctest's clock
-		p.hearBatch(janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: 900}, About: 900}, time.Now())
-		if _, known := p.toGo(time.Now()); known {
-			t.Error("it knows of more than was estimated")
-		}
-		p.hearBatch(janitor.Batch{Reason: janitor.Revoked, Took: time.Second, Done: janitor.Counts{Expired: 900, Revoked: 50}, About: 200}, time.Now())
-		time.Sleep(time.Second)
-		if left, known := p.toGo(time.Now()); !known || left != 6*time.Second {
-			t.Errorf("%s to go (%t), want 6s: 50 of 200 took 2s", left, known)
-		}
-		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: 2 * time.Second})
-		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: time.Second})
-		if got := resting(p.look(time.Now()).Rested); got != "3s for --load" {
-			t.Errorf("rested %q", got)
-		}
-	})
 }
 
 func TestChart(t *testing.T) {

@@ -28,6 +28,7 @@ type service struct {
 	running sync.Mutex // a tick at a time; it guards what follows
 	floors  map[janitor.Reason]string
 	began   time.Time // when a run last began at the start and not at the floors
+	told    time.Time // when a run at work last wrote a line
 }
 
 func newService(cfg config) *service {
@@ -56,6 +57,7 @@ const startAgain = 24 * time.Hour
 // history and log. Its error is the run's, and has been logged.
 func (s *service) tick(ctx context.Context) (janitor.Result, migrations.State, error) {
 	began := time.Now()
+	s.history.begins()
 	res, state, err := s.attempt(ctx)
 	if res.Outcome == "" { // it did not get as far as a run
 		res = janitor.Result{
@@ -147,19 +149,8 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		YieldToVacuum:    s.YieldToVacuum,
 		YieldToLockWaits: s.YieldToLockWaits,
 		DryRun:           s.DryRun,
-		OnRest: func(r janitor.Rest) {
-			s.metrics.Rest(r)
-			s.history.hearRest(r)
-		},
-		OnBatch: func(b janitor.Batch) {
-			s.history.hearBatch(b)
-			if !s.DryRun { // what is only counted is not deleted
-				s.metrics.Batch(b)
-			}
-			if s.onBatch != nil {
-				s.onBatch(b)
-			}
-		},
+		OnRest:           s.hearRest,
+		OnBatch:          s.hearBatch,
 	}
 }
 
