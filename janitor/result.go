@@ -87,8 +87,9 @@ type Result struct {
 	StopReason StopReason
 	DryRun     bool
 
-	Deleted Counts // rows this run deleted (0 in a dry run)
-	Would   Counts // rows a dry run found due (0 otherwise)
+	Deleted Counts           // rows this run deleted (0 in a dry run)
+	Would   Counts           // rows a dry run found due (0 otherwise)
+	Due     map[Reason]Range // of a dry run
 	Left    Left
 	Refusal string // what the server said of the first row of Left.Refused; "" if it said nothing
 

@@ -61,6 +61,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		Rested:  map[Cause]time.Duration{},
 		Overdue: map[Reason]Overdue{},
 		Floors:  map[Reason]string{},
+		Due:     map[Reason]Range{},
 	}
 	return r
 }
@@ -72,6 +73,11 @@ func (r *run) passes(ctx context.Context) error {
 		return err
 	}
 	for _, w := range walks {
+		if r.DryRun {
+			if r.result.Due[w.reason], err = w.dueRange(ctx); err != nil {
+				break
+			}
+		}
 		if err = w.all(ctx); err != nil {
 			err = fmt.Errorf("%s pass: %w", w.reason, err)
 			break

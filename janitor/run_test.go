@@ -76,6 +76,8 @@ func TestRulesToTheMicrosecond(t *testing.T) {
 			s.DryRun = true
 			if res := tab.run(s); res.Would != want || res.Outcome != Drained || res.Deleted.Total() != 0 {
 				t.Errorf("dry run: %+v, want it to find %+v", res, want)
+			} else if res.Due[Expired] != (Range{"-infinity", at(-time.Hour - us)}) || res.Due[Revoked] != (Range{"-infinity", at(-week - us)}) {
+				t.Errorf("dry run: from when to when is %q", res.Due)
 			}
 			s.DryRun = false
 			if res := tab.run(s); res.Deleted != want || res.Outcome != Drained || res.StopReason != StopDrained {

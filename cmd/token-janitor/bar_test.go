@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hyphagraph/token-janitor/janitor"
 )
@@ -55,29 +54,6 @@ func TestBar(t *testing.T) {
 		got := drawn(t, c.colours, c.batches...)
 		if !strings.Contains(got, c.has) || strings.Contains(got, c.not) {
 			t.Errorf("%s: %q; want %q and no %q", c.name, got, c.has, c.not)
-		}
-	}
-}
-
-// TestWouldTake: the rate sets how long a run takes, or else the work and its rests do.
-func TestWouldTake(t *testing.T) {
-	t.Parallel()
-	dry := janitor.Result{
-		Would: janitor.Counts{Expired: 30_000, Revoked: 10_000}, Duration: 3 * time.Second,
-		Rested: map[janitor.Cause]time.Duration{janitor.ForLoad: 500 * time.Millisecond, janitor.ForRate: 1500 * time.Millisecond},
-	}
-	for _, c := range []struct {
-		load float64
-		rate int
-		want time.Duration
-	}{
-		{1, 0, deleteCost * time.Second},
-		{0.25, 0, 4 * deleteCost * time.Second},
-		{0.5, 1000, 40 * time.Second},
-		{0.5, 1_000_000, 2 * deleteCost * time.Second},
-	} {
-		if got := (&config{Load: c.load, MaxRate: c.rate}).wouldTake(dry); got != c.want {
-			t.Errorf("at load %v and rate %d: %s, want %s", c.load, c.rate, got, c.want)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func (s *service) once(ctx context.Context) int {
 	}
 	var printed error
 	if s.Output == "json" {
-		printed = printJSON(os.Stdout, res, state, err)
+		printed = printJSON(os.Stdout, res, state, err, s.wouldTake(res))
 	} else {
 		printed = printText(os.Stdout, res, state, err, s.wouldTake(res))
 	}
@@ -80,6 +80,7 @@ type summary struct {
 	DryRun         bool               `json:"dry_run"`
 	Deleted        janitor.Counts     `json:"deleted"`
 	WouldDelete    janitor.Counts     `json:"would_delete"`
+	Due            *due               `json:"due"` // null: no dry run
 	RowsLeft       janitor.Left       `json:"rows_left"`
 	UncertainRows  int64              `json:"uncertain_rows"` // at most so many went beside those deleted
 	Batches        int64              `json:"batches"`
@@ -90,7 +91,39 @@ type summary struct {
 	Error          *string            `json:"error"`
 }
 
-func printJSON(out io.Writer, res janitor.Result, state migrations.State, err error) error {
+// due is what a dry run found besides how many.
+type due struct {
+	Expired dueRange `json:"expired"`
+	Revoked dueRange `json:"revoked"`
+	Takes   float64  `json:"about_seconds"` // for a run to delete it here, at this --load and --max-rate
+}
+
+// dueRange is from when to when tokens expired, or were revoked; null: none did, or it is
+// not known.
+type dueRange struct {
+	Oldest *string `json:"oldest"`
+	Newest *string `json:"newest"`
+}
+
+func dueOf(r janitor.Range) (d dueRange) {
+	if r.Oldest != "" {
+		oldest, newest := instant(r.Oldest, time.RFC3339Nano), instant(r.Newest, time.RFC3339Nano)
+		d = dueRange{&oldest, &newest}
+	}
+	return d
+}
+
+// instant is a timestamp of PostgreSQL's in another layout, or as it stands where that
+// cannot say it: -infinity, or a year BC or beyond 9999.
+func instant(text, layout string) string {
+	t, err := time.Parse("2006-01-02 15:04:05.999999-07", text)
+	if err != nil {
+		return text
+	}
+	return t.UTC().Format(layout)
+}
+
+func printJSON(out io.Writer, res janitor.Result, state migrations.State, err error, wouldTake time.Duration) error {
 	sum := summary{
 		Outcome:        res.Outcome,
 		StopReason:     res.StopReason,
@@ -107,6 +140,9 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 	if !res.Cutoffs.Expired.IsZero() {
 		sum.Cutoffs = &res.Cutoffs
 	}
+	if res.DryRun && sum.Cutoffs != nil {
+		sum.Due = &due{dueOf(res.Due[janitor.Expired]), dueOf(res.Due[janitor.Revoked]), wouldTake.Seconds()}
+	}
 	if err != nil {
 		text := err.Error()
 		sum.Error = &text
@@ -118,15 +154,12 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 // measured 0.9 to 2 times, in memory. A slow disk adds to it.
 const deleteCost = 2
 
-// wouldTake is about how long the run would take that a dry run stood in for.
-func (c *config) wouldTake(dry janitor.Result) time.Duration {
-	work := dry.Duration
-	for _, rested := range dry.Rested {
-		work -= rested
-	}
-	takes := time.Duration(float64(work) * deleteCost / c.Load)
-	if c.MaxRate > 0 {
-		takes = max(takes, seconds(float64(dry.Would.Total())/float64(c.MaxRate)))
+// wouldTake is about how long the run would take that a dry run stood in for, by what its
+// batches took and what the pace allows. What a throttle would wait for nobody knows.
+func (s *service) wouldTake(dry janitor.Result) time.Duration {
+	takes := seconds(s.worked.Seconds() * deleteCost / s.Load)
+	if s.MaxRate > 0 {
+		takes = max(takes, seconds(float64(dry.Would.Total())/float64(s.MaxRate)))
 	}
 	return takes
 }
@@ -136,18 +169,14 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 	var b strings.Builder
 	fmt.Fprintln(&b, sentence(res, err))
 	if !res.Cutoffs.Expired.IsZero() {
-		verb, counts := "deleted", res.Deleted
+		counts := res.Deleted
 		if res.DryRun {
-			verb, counts = "would delete", res.Would
+			counts = res.Would
 		}
 		b.WriteString("\n")
-		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(w, "rule\t%s\tif before\t\n", verb)
-		fmt.Fprintf(w, "expired\t%s\t%s\t\n", thousands(counts.Expired), res.Cutoffs.Expired.Format(time.RFC3339))
-		fmt.Fprintf(w, "revoked\t%s\t%s\t\n", thousands(counts.Revoked), res.Cutoffs.Revoked.Format(time.RFC3339))
-		_ = w.Flush()
+		printRules(&b, res, counts)
 		b.WriteString("\n")
-		w = tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		if res.Left.Total() > 0 {
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
 				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
@@ -171,6 +200,27 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 	}
 	_, wrote := io.WriteString(out, b.String())
 	return wrote
+}
+
+// printRules is the table by rule; a dry run knows the oldest and the newest as well.
+func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	defer func() { _ = w.Flush() }()
+	cutoff := map[janitor.Reason]time.Time{janitor.Expired: res.Cutoffs.Expired, janitor.Revoked: res.Cutoffs.Revoked}
+	if !res.DryRun {
+		fmt.Fprint(w, "rule\tdeleted\tif before\t\n")
+	} else {
+		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
+	}
+	for _, reason := range janitor.Reasons {
+		fmt.Fprintf(w, "%s\t%s\t", reason, thousands(counts.Of(reason)))
+		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
+			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))
+		} else if res.DryRun {
+			fmt.Fprint(w, "-\t-\t")
+		}
+		fmt.Fprintf(w, "%s\t\n", cutoff[reason].Format(time.RFC3339))
+	}
 }
 
 // sentence says in plain words how a run ended.

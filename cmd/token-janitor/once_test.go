@@ -75,6 +75,19 @@ func TestThousands(t *testing.T) {
 	}
 }
 
+func TestInstant(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2026-05-04 03:02:00.5+00": "2026-05-04T03:02:00Z", "0001-01-01 00:00:00+00": "0001-01-01T00:00:00Z",
+		"-infinity": "-infinity", "infinity": "infinity",
+		"4713-01-01 00:00:00+00 BC": "4713-01-01 00:00:00+00 BC", "294276-12-31 23:59:59.999999+00": "294276-12-31 23:59:59.999999+00",
+	} {
+		if got := instant(text, time.RFC3339); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	cutoff := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -85,23 +98,46 @@ func TestSummary(t *testing.T) {
 		LongestBatch: 1500 * time.Microsecond, Duration: 2 * time.Second,
 		Cutoffs: janitor.Cutoffs{Expired: cutoff, Revoked: cutoff.Add(-167 * time.Hour)},
 	}
+	dry := janitor.Result{
+		Outcome: janitor.Drained, StopReason: janitor.StopDrained, DryRun: true, Would: janitor.Counts{Expired: 1200},
+		Due:     map[janitor.Reason]janitor.Range{janitor.Expired: {Oldest: "-infinity", Newest: "2026-05-04 03:02:00.5+00"}},
+		Batches: map[janitor.Reason]int64{janitor.Expired: 2}, Duration: 2 * time.Second, Cutoffs: res.Cutoffs,
+	}
 	state := migrations.State{Revision: "005_add_audit_logs"}
 	for _, c := range []struct {
 		name string
 		got  func(*bytes.Buffer) error
 		want string
 	}{
-		{"json", func(b *bytes.Buffer) error { return printJSON(b, res, state, nil) },
+		{"json", func(b *bytes.Buffer) error { return printJSON(b, res, state, nil, 0) },
 			`{"outcome":"partial","stop_reason":"rows_left","dry_run":false,"deleted":{"expired":1200,"revoked":34},` +
-				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":5,"referenced":6,"refused":0},"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":5,"referenced":6,"refused":0},"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
 				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
 		{"json of an early end", func(b *bytes.Buffer) error {
-			return printJSON(b, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, migrations.State{}, errors.New(`a "word"`))
+			return printJSON(b, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, migrations.State{}, errors.New(`a "word"`), 0)
 		},
 			`{"outcome":"failed","stop_reason":"error","dry_run":false,"deleted":{"expired":0,"revoked":0},` +
-				`"would_delete":{"expired":0,"revoked":0},"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
 				`"duration_seconds":0,"cutoffs":null,"schema_revision":"","error":"a \"word\""}` + "\n"},
+		{"json of a dry run", func(b *bytes.Buffer) error { return printJSON(b, dry, state, nil, 90*time.Second) },
+			`{"outcome":"drained","stop_reason":"drained","dry_run":true,"deleted":{"expired":0,"revoked":0},` +
+				`"would_delete":{"expired":1200,"revoked":0},"due":{"expired":{"oldest":"-infinity","newest":"2026-05-04T03:02:00.5Z"},` +
+				`"revoked":{"oldest":null,"newest":null},"about_seconds":90},"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":2,"longest_batch_seconds":0,` +
+				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
+				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
+		{"text of a dry run", func(b *bytes.Buffer) error { return printText(b, dry, state, nil, 90*time.Second) },
+			`Dry run: would delete 1,200 tokens.
+
+     rule  would delete     oldest                newest             if before
+  expired         1,200  -infinity  2026-05-04T03:02:00Z  2026-05-04T03:02:01Z
+  revoked             0          -                     -  2026-04-27T04:02:01Z
+
+took      2s in 2 batches, the longest 0s
+rate      600 rows/s
+for real  it would take about 2 minutes here, at this --load and --max-rate
+schema    005_add_audit_logs
+`},
 		{"text", func(b *bytes.Buffer) error { return printText(b, res, state, nil, 0) },
 			`Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.
 
@@ -118,6 +154,28 @@ schema  005_add_audit_logs
 		var b bytes.Buffer
 		if err := c.got(&b); err != nil || b.String() != c.want {
 			t.Errorf("%s (%v): got\n%s\nwant\n%s", c.name, err, &b, c.want)
+		}
+	}
+}
+
+// TestWouldTake: the rate sets how long a run takes, or else the work and its rests do.
+func TestWouldTake(t *testing.T) {
+	t.Parallel()
+	dry := janitor.Result{
+		Would: janitor.Counts{Expired: 30_000, Revoked: 10_000}, Duration: time.Hour,
+	}
+	for _, c := range []struct {
+		load float64
+		rate int
+		want time.Duration
+	}{
+		{1, 0, deleteCost * time.Second},
+		{0.25, 0, 4 * deleteCost * time.Second},
+		{0.5, 1000, 40 * time.Second},
+		{0.5, 1_000_000, 2 * deleteCost * time.Second},
+	} {
+		if got := (&service{config: config{Load: c.load, MaxRate: c.rate}, worked: time.Second}).wouldTake(dry); got != c.want {
+			t.Errorf("at load %v and rate %d: %s, want %s", c.load, c.rate, got, c.want)
 		}
 	}
 }

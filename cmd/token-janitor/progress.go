@@ -71,6 +71,7 @@ const tellEvery = 30 * time.Second
 // hearBatch takes in a batch as it ends, on the run's own goroutine.
 func (s *service) hearBatch(b janitor.Batch) {
 	p := s.history.hearBatch(b)
+	s.worked += b.Took
 	if !s.DryRun { // what is only counted is not deleted
 		s.metrics.Batch(b)
 		rows, left, known := p.toGo(time.Now())

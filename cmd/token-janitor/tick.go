@@ -29,6 +29,8 @@ type service struct {
 	floors  map[janitor.Reason]string
 	began   time.Time // when a run last began at the start and not at the floors
 	told    time.Time // when a run at work last wrote a line
+
+	worked time.Duration // what the batches took, of all runs
 }
 
 func newService(cfg config) *service {
