@@ -23,6 +23,13 @@ type history struct {
 	running *progress // nil = between runs
 	next    time.Time
 	runs    []past // the latest first
+	space   taken
+}
+
+// taken is what the table took when a run last looked.
+type taken struct {
+	janitor.Space
+	at time.Time
 }
 
 // past is a run that ended.
@@ -115,6 +122,9 @@ func (h *history) add(res janitor.Result, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running = nil
+	if res.Space.Known {
+		h.space = taken{res.Space, res.Began.Add(res.Duration)}
+	}
 	h.runs = append([]past{run}, h.runs[:min(len(h.runs), remembered-1)]...)
 }
 
@@ -127,12 +137,13 @@ type view struct {
 	Running *progress
 	Next    time.Time
 	Runs    []past
+	Space   taken
 }
 
 func (h *history) view() view {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return view{h.booted, h.waiting, h.schema, h.paused, h.running.clone(), h.next, append([]past(nil), h.runs...)}
+	return view{h.booted, h.waiting, h.schema, h.paused, h.running.clone(), h.next, append([]past(nil), h.runs...), h.space}
 }
 
 // unready says why the janitor is not ready, or "".

@@ -36,6 +36,8 @@ var (
 		"resting":   resting,
 		"causes":    causes,
 		"why":       why,
+		"asks":      func(c janitor.Cause) string { return asks[c] },
+		"inBytes":   inBytes,
 		"most":      func() int64 { return janitor.OverdueCap },
 		"css":       func() template.CSS { return template.CSS(statusCSS) },
 		"js":        func() template.JS { return template.JS(statusJS) },
@@ -98,18 +100,40 @@ func causes(r rests) string {
 	return strings.Join(parts, ", ")
 }
 
-// why says why a run stopped.
+// why says why a run stopped, what held the rows that it left, and what is in doubt.
 func why(e ended) string {
 	text, known := stopped[e.StopReason]
 	switch {
 	case e.Error != "":
-		return e.Error
-	case known && e.Left.Total() > 0:
-		return text + " (" + thousands(e.Left.Total()) + ")"
+		text = e.Error
 	case known:
-		return text
 	case e.Outcome == janitor.Skipped:
-		return "another janitor is at work"
+		text = "another janitor is at work"
+	default:
+		text = "nothing was left to do"
 	}
-	return "nothing was left to do"
+	if held := held(e); held != "" {
+		text += ": " + held
+	}
+	if e.Uncertain > 0 {
+		text += "; up to " + plural(e.Uncertain, "token") + " more may be gone, the answer was lost"
+	}
+	return text
+}
+
+// held says what held the rows that a run left, and how many.
+func held(e ended) string {
+	var parts []string
+	for _, cause := range []struct {
+		rows int64
+		what string
+	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}} {
+		if cause.rows > 0 {
+			parts = append(parts, thousands(cause.rows)+" "+cause.what)
+		}
+	}
+	if e.Refusal != "" {
+		parts = append(parts, "the server says \u201c"+oneLine(e.Refusal)+"\u201d")
+	}
+	return strings.Join(parts, ", ")
 }

@@ -143,11 +143,15 @@ func seen() *service {
 		var err error
 		switch i {
 		case 7:
-			res.Outcome, res.StopReason, res.Deleted, res.Overdue = janitor.Failed, janitor.StopError, janitor.Counts{}, nil
-			err = errors.New("dial tcp 10.0.0.7:5432: connect: connection refused")
+			res.Outcome, res.StopReason, res.Deleted, res.Overdue = janitor.Failed, janitor.StopConnection, janitor.Counts{Expired: 500}, nil
+			res.Uncertain, err = 900, errors.New("the connection is lost: unexpected EOF")
 		case 12:
 			res.Outcome, res.StopReason = janitor.Partial, janitor.StopLeft
-			res.Left, res.Overdue[janitor.Expired] = janitor.Left{Locked: 3}, janitor.Overdue{Known: true, Rows: 3, Oldest: time.Hour}
+			res.Left, res.Overdue[janitor.Expired] = janitor.Left{Locked: 2, Refused: 1}, janitor.Overdue{Known: true, Rows: 3, Oldest: time.Hour}
+			res.Refusal = "tokens of an audit stay"
+		}
+		if i == 17 { // the one after it does not look
+			res.Space = janitor.Space{Known: true, LiveRows: 412_300, DeadRows: 23_100, TableBytes: 84 << 20, IndexBytes: 97 << 20, Vacuumed: time.Now().Add(-2 * time.Hour)}
 		}
 		h.add(res, err)
 	}
@@ -168,6 +172,10 @@ func TestPageInABrowser(t *testing.T) {
 	is(b, "document.querySelectorAll('svg g').length", 19)
 	is(b, "document.getElementById('now').checkVisibility()", false)
 	is(b, "document.querySelectorAll('.bar-failed').length", 1)
+	is(b, "document.querySelector('section[aria-labelledby=space] p').innerText", "It takes 84 MB and its indexes 97 MB. It has about 412,300 rows and 23,100 dead ones that wait for a vacuum; the last was 2 hours ago.")
+	is(b, "[...document.querySelectorAll('.why')].map(n => n.innerText).filter(w => w !== 'nothing was left to do').join('|')",
+		"other transactions, tables or triggers hold them: 2 locked, 1 refused, the server says “tokens of an audit stay”|"+
+			"the connection is lost: unexpected EOF; up to 900 tokens more may be gone, the answer was lost")
 	b.shoot("light")
 
 	// For keyboard and screen reader: landmarks, a name for what is scrolled, a scope for
@@ -195,10 +203,11 @@ func TestPageInABrowser(t *testing.T) {
 	s.history.begins()
 	s.history.hearRest(janitor.Rest{Cause: janitor.ForRate, For: 1500 * time.Millisecond})
 	s.history.hearBatch(janitor.Batch{Reason: janitor.Expired, Rows: 2000, Window: 2000, Took: time.Millisecond, Done: janitor.Counts{Expired: 4000}, About: 16000})
+	s.history.hearRest(janitor.Rest{Cause: janitor.ForVacuum, For: 2 * time.Second})
 	b.script(`document.dispatchEvent(new Event("visibilitychange"))`) // as when its tab is shown again
 	b.becomes(`document.getElementById("now").checkVisibility()`)
 	is(b, "document.querySelector('progress').position", 0.25)
-	is(b, "document.querySelector('section[aria-labelledby=now]').innerText.includes('Rested so far: 1.5s for --max-rate.')", true)
+	is(b, "document.querySelector('section[aria-labelledby=now]').innerText.includes('Rested so far: 1.5s for --max-rate, 2s for a vacuum (--yield-to-vacuum). It waits now for a vacuum (--yield-to-vacuum).')", true)
 	is(b, "document.querySelector('details').open", true)
 	is(b, "document.activeElement === document.querySelector('details .scroll')", true)
 	is(b, "Math.round(document.activeElement.getBoundingClientRect().top - before)", 0)

@@ -21,6 +21,7 @@ type status struct {
 	NextRun     *time.Time `json:"next_run"`     // null: none is planned
 	Running     *running   `json:"running"`      // null: between runs
 	Overdue     *overdue   `json:"overdue"`      // null: no run has looked yet
+	Space       *space     `json:"space"`        // null: no run has looked yet
 	Schema      schema     `json:"schema"`
 	Runs        []ended    `json:"runs"` // the latest first
 	Settings    []setting  `json:"settings"`
@@ -37,6 +38,7 @@ type running struct {
 	Rate    float64        `json:"rows_per_second"`         // of the run so far
 	Window  int64          `json:"batch_rows"`              // rows that the last batch was cut for
 	Rested  rests          `json:"rested_seconds_by_cause"` // of the run so far
+	Waits   janitor.Cause  `json:"waiting_for,omitempty"`   // what a throttle waits for now
 }
 
 // overdue is what the last run that looked left.
@@ -49,6 +51,16 @@ type overdue struct {
 type late struct {
 	Rows   int64   `json:"rows"` // counted up to janitor.OverdueCap
 	Oldest float64 `json:"oldest_seconds"`
+}
+
+// space is what the table took when a run last looked, by the server's own estimate.
+type space struct {
+	At       time.Time  `json:"at"`
+	Live     int64      `json:"live_rows"`
+	Dead     int64      `json:"dead_rows"`
+	Table    int64      `json:"table_bytes"`
+	Indexes  int64      `json:"index_bytes"`
+	Vacuumed *time.Time `json:"vacuumed"` // null: never
 }
 
 // schema is what the last check of it found.
@@ -71,7 +83,9 @@ type ended struct {
 	StopReason janitor.StopReason `json:"stop_reason"`
 	Deleted    janitor.Counts     `json:"deleted"`
 	Left       janitor.Left       `json:"rows_left"`
-	Overdue    *int64             `json:"overdue"` // null: it could not look
+	Refusal    string             `json:"refusal,omitempty"`        // the server's words on a row that was refused
+	Uncertain  int64              `json:"uncertain_rows,omitempty"` // at most so many went besides
+	Overdue    *int64             `json:"overdue"`                  // null: it could not look
 	Duration   float64            `json:"duration_seconds"`
 	Rested     rests              `json:"rested_seconds_by_cause"`
 	Error      string             `json:"error,omitempty"`
@@ -95,7 +109,7 @@ func (s *service) look() status {
 	v, now := s.history.view(), time.Now()
 	st := status{
 		At: now.UTC(), Ready: v.unready() == "", PausedSince: known(v.Paused), NextRun: known(v.Next),
-		Running: v.Running.look(now), Overdue: v.overdue(), Schema: v.Schema.look(),
+		Running: v.Running.look(now), Overdue: v.overdue(), Space: v.Space.look(), Schema: v.Schema.look(),
 		Settings: s.inForce(), Build: describe(build()), Runs: []ended{},
 	}
 	for _, p := range v.Runs {
@@ -128,7 +142,7 @@ func (p *progress) look(now time.Time) *running {
 	}
 	r := &running{
 		Began: p.began.UTC(), Pass: p.batch.Reason, Deleted: p.batch.Done,
-		Rate: p.rate(now), Window: int64(p.batch.Window), Rested: restsOf(p.rested),
+		Rate: p.rate(now), Window: int64(p.batch.Window), Rested: restsOf(p.rested), Waits: p.waits,
 	}
 	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Reason) {
 		r.Due = &about
@@ -156,6 +170,13 @@ func (v view) overdue() *overdue {
 	return nil
 }
 
+func (t taken) look() *space {
+	if !t.Known {
+		return nil
+	}
+	return &space{t.at.UTC(), t.LiveRows, t.DeadRows, t.TableBytes, t.IndexBytes, known(t.Vacuumed)}
+}
+
 func (c checked) look() schema {
 	sc := schema{CheckedAt: known(c.at), Revision: c.state.Revision, Problems: []problem{}}
 	for _, p := range c.problems {
@@ -178,7 +199,7 @@ func (c checked) look() schema {
 
 func (p past) look() ended {
 	e := ended{
-		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left,
+		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, Refusal: p.Refusal, Uncertain: p.Uncertain,
 		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
 	}
 	if expired, revoked := p.Overdue[janitor.Expired], p.Overdue[janitor.Revoked]; expired.Known && revoked.Known {

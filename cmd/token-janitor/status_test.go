@@ -69,6 +69,40 @@ func TestEveryEndIsToldInWords(t *testing.T) {
 	}
 }
 
+// TestWhy: what held rows, and what is in doubt, is told beside why the run stopped.
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		run  ended
+		want string
+	}{
+		{ended{Outcome: janitor.Drained, StopReason: janitor.StopDrained}, "nothing was left to do"},
+		{ended{Outcome: janitor.Skipped, StopReason: janitor.StopOther}, "another janitor is at work"},
+		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRows}, "the budget of --max-rows is spent"},
+		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Locked: 1200, Referenced: 2}},
+			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced"},
+		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRunTime, Left: janitor.Left{Refused: 3}, Refusal: "not\nthis one"},
+			"the time of --max-run-time is up: 3 refused, the server says \u201cnot this one\u201d"},
+		{ended{Outcome: janitor.Failed, StopReason: janitor.StopConnection, Error: "the connection is lost", Uncertain: 500},
+			"the connection is lost; up to 500 tokens more may be gone, the answer was lost"},
+	} {
+		if got := why(c.run); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestInBytes(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{
+		0: "0 bytes", 8192: "8,192 bytes", 1 << 20: "1,024 kB", 306 << 20: "306 MB", 25 << 30: "25 GB", 3 << 40: "3,072 GB", 90 << 40: "90 TB",
+	} {
+		if got := inBytes(n); got != want {
+			t.Errorf("%d: got %s, want %s", n, got, want)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

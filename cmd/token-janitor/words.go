@@ -49,6 +49,17 @@ func words(d time.Duration) string {
 	return plural(int64(math.Round(d.Hours()/24)), "day")
 }
 
+// inBytes is so many bytes in PostgreSQL's units.
+func inBytes(n int64) string {
+	for _, unit := range []string{"bytes", "kB", "MB", "GB"} {
+		if n < 10*1024 { // below that, rounding would show
+			return thousands(n) + " " + unit
+		}
+		n = (n + 512) / 1024
+	}
+	return thousands(n) + " TB"
+}
+
 func capital(s string) string {
 	if s == "" {
 		return ""
