@@ -34,7 +34,7 @@ func TestSweep(t *testing.T) {
 		{"partitioned", (*table).partition, true, nil},
 		{"a budget of rows", nil, false, func(s *Settings) { s.MaxRows = due * 2 }},
 		{"a budget of time", nil, false, func(s *Settings) { s.MaxRunTime = time.Hour }},
-		{"from floors", nil, false, func(s *Settings) { s.Floors = map[Reason]string{Expired: earliest} }},
+		{"from floors", nil, false, func(s *Settings) { s.Floors = map[Reason]string{Expired: at(-week)} }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
