@@ -18,6 +18,7 @@ type config struct {
 	settings []setting
 	durable  bool
 	primary  string   // of a standby: how it connects
+	faker    string   // the library that gives the server a clock of its own, "" = the true one
 	parents  []string // folders to make the server's own in: the first that can be written to
 
 	// What this package's own tests change.

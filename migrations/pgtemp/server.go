@@ -112,7 +112,7 @@ func launch(ctx context.Context, cfg config, bin installation, who *account) (*S
 		return nil, err
 	}
 
-	args := append([]string{"-c", supervise, "supervise.sh", bin.dir, cfg.conf(port), cfg.primary}, cfg.parents...)
+	args := append([]string{"-c", supervise, "supervise.sh", bin.dir, cfg.conf(port), cfg.primary, cfg.faker}, cfg.parents...)
 	cmd := exec.Command("/bin/sh", args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stdout
 	cmd.Env = environment()

@@ -1,16 +1,17 @@
-# supervise.sh BIN SETTINGS PRIMARY PARENT...
+# supervise.sh BIN SETTINGS PRIMARY FAKER PARENT...
 #
 # Holds one throwaway server. Standard input is a pipe whose other end only the process that asked for the
 # server holds: however that one ends, the kernel closes the pipe, and the server and its folder go.
 # Standard output says "dir PATH" first, the end of the server's log if the server ends badly, and closes when
-# all is gone. The server is a standby of PRIMARY, a connection string, if that is not empty. While there is a
-# file "down" in its folder the server may end and keep its files; it starts again when that file is gone.
+# all is gone. The server is a standby of PRIMARY, a connection string, if that is not empty. With FAKER, libfaketime,
+# its clock is what the file "clock" in its folder says. While there is a file "down" in its folder the server may end
+# and keep its files; it starts again when that file is gone.
 
 # Nothing but the pipe ends this script. PIPE: the reader may be dead when there is something left to say.
 trap '' HUP INT TERM PIPE
 
-bin=$1 settings=$2 primary=$3
-shift 3
+bin=$1 settings=$2 primary=$3 faker=$4
+shift 4
 
 # The first folder that this user can write in.
 for parent; do
@@ -30,12 +31,22 @@ make() {
 	fi
 }
 
+run() {
+	if [ -n "$faker" ]; then
+		# Only the server has it, for this script measures its pauses.
+		LD_PRELOAD=$faker FAKETIME_TIMESTAMP_FILE=$dir/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+		export LD_PRELOAD FAKETIME_TIMESTAMP_FILE FAKETIME_NO_CACHE FAKETIME_DONT_FAKE_MONOTONIC
+	fi
+	exec "$bin/postgres" -D "$dir/data"
+}
+
+echo +0 >"$dir/clock"
 if make >"$dir/log" 2>&1 </dev/null; then
 	printf '%s' "$settings" >>"$dir/data/postgresql.conf"
 
 	exec 3<&0 # a background job's own standard input is /dev/null
 	while :; do
-		"$bin/postgres" -D "$dir/data" >>"$dir/log" 2>&1 </dev/null 3<&- &
+		run >>"$dir/log" 2>&1 </dev/null 3<&- &
 		server=$!
 		# QUIT is PostgreSQL's immediate shutdown: no checkpoint for data that nobody will read again. More than once,
 		# for a shell starts its background jobs with QUIT ignored, until PostgreSQL sets its own handler.
@@ -43,6 +54,7 @@ if make >"$dir/log" 2>&1 </dev/null; then
 		watcher=$!
 		wait "$server"
 		status=$?
+		[ -z "$faker" ] || rm -f "/dev/shm/faketime_shm_$server" "/dev/shm/sem.faketime_sem_$server"
 		[ -e "$dir/down" ] || break
 		: >"$dir/ended" # not before the server has: its own pid file goes a moment earlier
 		while [ -e "$dir/down" ]; do sleep 0.05; done
