@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"html"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -87,6 +89,31 @@ func (d *started) hears(t *testing.T, words string, times int) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// page waits until a page of the daemon has this status and holds these words, and returns it.
+func (d *started) page(t *testing.T, status int, path string, words ...string) (body string) {
+	t.Helper()
+	if err := again(t.Context(), func() error {
+		resp, err := http.Get("http://" + d.addr + path)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if body = html.UnescapeString(string(text)); err == nil && resp.StatusCode != status {
+			err = fmt.Errorf("%s: %s", resp.Status, body)
+		}
+		for _, w := range words {
+			if err == nil && !strings.Contains(body, w) {
+				err = fmt.Errorf("no %q in %s", w, body)
+			}
+		}
+		return err
+	}); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	return body
 }
 
 // TestOutOfFiles: the daemon goes on when it can open no file more, and works again when it can.

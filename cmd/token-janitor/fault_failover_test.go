@@ -14,23 +14,32 @@ import (
 // usersSQL is what the revision below ours leaves.
 const usersSQL = `CREATE TABLE users (id uuid PRIMARY KEY, email varchar); CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); INSERT INTO alembic_version VALUES ('003_add_users')`
 
+// ownServer starts a server of the test's own, whose database postgres is at head.
+func ownServer(t *testing.T, opts ...pgtemp.Option) *pgtemp.Server {
+	t.Helper()
+	server, err := pgtemp.Start(t.Context(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := dial(t, server.URL("postgres")).Exec(t.Context(), usersSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	if sum, code, log := once(t, program(t), server.URL("postgres")); code != exitDone {
+		t.Fatalf("exit code %d: %+v\n%s", code, sum, log)
+	}
+	return server
+}
+
 // TestFailover: the primary dies in the middle of a run, its standby is promoted, and the daemon follows it.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	pgtemp.Require(t, "pg_basebackup")
-	primary, err := pgtemp.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = primary.Stop() })
-	_, err = dial(t, primary.URL("postgres")).Exec(t.Context(), usersSQL, pgx.QueryExecModeSimpleProtocol)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := program(t)
-	if sum, code, log := once(t, path, primary.URL("postgres")); code != exitDone {
-		t.Fatalf("exit code %d: %+v\n%s", code, sum, log)
-	}
+	primary, path := ownServer(t), program(t)
 	conn := dial(t, primary.URL("postgres"))
 	const due = 5000
 	live := backlog(t, conn, due)

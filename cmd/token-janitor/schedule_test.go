@@ -30,6 +30,12 @@ func TestSchedule(t *testing.T) {
 			[]string{"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"}},
 		{"every quarter of an hour, through the change", "CRON_TZ=Europe/Berlin */15 * * * *", "2026-03-29T00:40:00Z",
 			[]string{"2026-03-29T00:45:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:15:00Z"}},
+		{"a midnight that is left out", "CRON_TZ=Africa/Cairo @daily", "2026-04-22T12:00:00Z",
+			[]string{"2026-04-22T22:00:00Z", "2026-04-24T21:00:00Z", "2026-04-25T21:00:00Z"}},
+		{"every hour, through the hour that comes twice", "CRON_TZ=Europe/Berlin 0 * * * *", "2026-10-24T23:30:00Z",
+			[]string{"2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z"}},
+		{"a change by half an hour", "CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2026-10-02T00:00:00Z",
+			[]string{"2026-10-02T15:45:00Z", "2026-10-04T15:15:00Z"}},
 	} {
 		s, err := parseSchedule(c.spec)
 		if err != nil {
