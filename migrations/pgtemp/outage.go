@@ -58,6 +58,26 @@ func (s *Server) Up(ctx context.Context) error {
 	return s.until(ctx, "the server answers again", func() error { return s.ping(ctx) })
 }
 
+// Restart puts files into the server's data folder, in place of those that are there, and starts it anew. Such are
+// pg_hba.conf, postgresql.auto.conf (which goes before postgresql.conf) and those of TLS. The superuser "postgres" has to
+// be let in without TLS and without a password as before.
+func (s *Server) Restart(ctx context.Context, files map[string]string) error {
+	if err := s.Down(ctx, Fast); err != nil {
+		return err
+	}
+	data := filepath.Join(s.dir, "data")
+	owner, err := os.Stat(data)
+	for name, content := range files {
+		if err == nil {
+			err = own(filepath.Join(data, name), content, owner)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("put files into the server's folder: %w", err)
+	}
+	return s.Up(ctx)
+}
+
 // down is the file that tells the supervisor to wait for a server that ended.
 func (s *Server) down() string { return filepath.Join(s.dir, "down") }
 

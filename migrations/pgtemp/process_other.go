@@ -15,3 +15,5 @@ func detach(*exec.Cmd, *account) {}
 func kill(cmd *exec.Cmd) { cmd.Process.Kill() }
 
 func lock(*os.File) error { return errors.ErrUnsupported }
+
+func own(string, string, os.FileInfo) error { return errors.ErrUnsupported }

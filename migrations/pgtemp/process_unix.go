@@ -21,3 +21,17 @@ func kill(cmd *exec.Cmd) { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
 // lock waits for the exclusive lock on a file, which closing the file gives back.
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX) }
+
+// own writes a file that only its owner can read: whose the folder is.
+func own(file, content string, folder os.FileInfo) error {
+	if err := os.RemoveAll(file); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		return err
+	}
+	if who, ok := folder.Sys().(*syscall.Stat_t); ok && int(who.Uid) != os.Geteuid() {
+		return os.Chown(file, int(who.Uid), int(who.Gid))
+	}
+	return nil
+}

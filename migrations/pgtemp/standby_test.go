@@ -1,6 +1,9 @@
 package pgtemp
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -46,5 +49,37 @@ func TestStandby(t *testing.T) {
 	}
 	if err := standby.Create(t.Context(), "taken"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A restart takes the files that it is given, which the server can read and nobody else.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	s, err := Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if err := s.Restart(t.Context(), map[string]string{
+		"postgresql.auto.conf": "max_connections = 77",
+		"pg_hba.conf":          "host all postgres 127.0.0.1/32 trust\n",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), s.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var got string
+	if err := conn.QueryRow(t.Context(), "SHOW max_connections").Scan(&got); err != nil || got != "77" {
+		t.Errorf("max_connections is %s, %v", got, err)
+	}
+	if other, err := pgx.Connect(t.Context(), strings.Replace(s.URL("postgres"), "postgres@", "ada@", 1)); err == nil {
+		other.Close(t.Context())
+		t.Error("pg_hba.conf lets in whom it does not name")
+	}
+	if info, err := os.Stat(filepath.Join(s.dir, "data", "pg_hba.conf")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("pg_hba.conf: %v, %v", info, err)
 	}
 }
