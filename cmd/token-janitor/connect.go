@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -186,11 +188,17 @@ func editQuery(text string, edit func(url.Values)) string {
 }
 
 // unreachable says whether a connection failed for something that passes: nobody
-// listens, or the server is starting, stopping or full. A wrong password does not pass.
+// listens, or the server is starting, stopping or full. A wrong password does not pass,
+// nor does a certificate.
 func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	if !errors.As(err, &connect) {
 		return false
+	}
+	for _, wrong := range []any{new(*tls.CertificateVerificationError), new(x509.UnknownAuthorityError), new(x509.HostnameError), new(x509.CertificateInvalidError)} {
+		if errors.As(err, wrong) { // without the first where only the authority is looked at
+			return false
+		}
 	}
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {

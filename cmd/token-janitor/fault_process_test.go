@@ -66,19 +66,25 @@ func count(t *testing.T, conn *pgx.Conn, where string) (n int64) {
 // once runs the program and returns its summary and exit code.
 func once(t *testing.T, path, url string, args ...string) (sum summary, code int, log string) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, append([]string{"--once", "--output=json", "--load=1", "--max-rate=0"}, args...)...)
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+url, "GORACE=atexit_sleep_ms=0")
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	stdout, log, code := output(t, path, "DATABASE_URL="+url, append([]string{"--once", "--output=json", "--load=1", "--max-rate=0"}, args...)...)
+	if err := json.Unmarshal([]byte(stdout), &sum); err != nil {
+		t.Errorf("summary %q: %v\n%s", stdout, err, log)
+	}
+	return sum, code, log
+}
+
+// output runs the program with a variable more in its environment.
+func output(t *testing.T, path, variable string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, log bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env = append(os.Environ(), variable, "GORACE=atexit_sleep_ms=0")
+	cmd.Stdout, cmd.Stderr = &out, &log
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
-		t.Error(err)
-		return
+		t.Fatal(err)
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &sum); err != nil {
-		t.Errorf("summary %q: %v\n%s", stdout.String(), err, stderr.String())
-	}
-	return sum, cmd.ProcessState.ExitCode(), stderr.String()
+	return out.String(), log.String(), cmd.ProcessState.ExitCode()
 }
 
 // TestKilledAtAnyMoment: kill -9 loses no token that is of use and blocks nobody: the next run finishes the work.
