@@ -239,3 +239,23 @@ func TestManyPoisonedRows(t *testing.T) {
 		})
 	}
 }
+
+// A trigger that says a great deal of each row it keeps costs the server no more than what it says: of each, a
+// thousand characters are kept.
+func TestLongRefusals(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(120, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.exec(`CREATE FUNCTION long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF OLD.expires_at < '` + at(-2*time.Hour-90*time.Second) + `' THEN RAISE '%', repeat('no', 500000); END IF; RETURN OLD; END $$`)
+	tab.exec(`CREATE TRIGGER long BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION long()`)
+	res := tab.run(s)
+	if res.Left != (Left{Refused: 30}) || res.Deleted.Expired != 90 || len(res.Refusal) > 1000 || res.LongestBatch > 2*time.Second {
+		t.Errorf("run: longest batch %s, left %+v, deleted %+v, a refusal of %d bytes", res.LongestBatch, res.Left, res.Deleted, len(res.Refusal))
+	}
+	t.Logf("the longest batch took %s", res.LongestBatch)
+	if n := tab.count("token_hash = 'live'"); n != 1 {
+		t.Error("the live one is gone")
+	}
+}

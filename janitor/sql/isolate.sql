@@ -31,7 +31,7 @@ BEGIN
             parts := pg_catalog.array_cat(parts, free.parts[i : i + step - 1]);
             places := pg_catalog.array_cat(places, free.places[i : i + step - 1]);
             states := pg_catalog.array_append(states, SQLSTATE);
-            said := pg_catalog.array_append(said, SQLERRM);
+            said := pg_catalog.array_append(said, pg_catalog."left"(SQLERRM, 1000)); -- megabytes, of each row, if it likes
         END;
     END LOOP;
     PERFORM set_config('token_janitor.due', free.due::text, true),
