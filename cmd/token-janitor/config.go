@@ -243,21 +243,3 @@ func convertible(field reflect.Value, value string) (err error) {
 	}
 	return nil
 }
-
-// clip keeps a hostile value from filling a terminal.
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "..."
-	}
-	return s
-}
-
-// oneLine keeps an error on the one line it is promised.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-}

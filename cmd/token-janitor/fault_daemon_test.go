@@ -95,25 +95,35 @@ func (d *started) hears(t *testing.T, words string, times int) {
 func (d *started) page(t *testing.T, status int, path string, words ...string) (body string) {
 	t.Helper()
 	if err := again(t.Context(), func() error {
-		resp, err := http.Get("http://" + d.addr + path)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if body = html.UnescapeString(string(text)); err == nil && resp.StatusCode != status {
-			err = fmt.Errorf("%s: %s", resp.Status, body)
+		var got int
+		if got, body = d.get(t, path); got != status {
+			return fmt.Errorf("%d: %s", got, body)
 		}
 		for _, w := range words {
-			if err == nil && !strings.Contains(body, w) {
-				err = fmt.Errorf("no %q in %s", w, body)
+			if !strings.Contains(html.UnescapeString(body), w) {
+				return fmt.Errorf("no %q in %s", w, body)
 			}
 		}
-		return err
+		return nil
 	}); err != nil {
 		t.Errorf("%s: %v", path, err)
 	}
 	return body
+}
+
+// get is a page of the daemon; 0 if it does not answer.
+func (d *started) get(t *testing.T, path string) (status int, body string) {
+	t.Helper()
+	resp, err := http.Get("http://" + d.addr + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
 }
 
 // TestOutOfFiles: the daemon goes on when it can open no file more, and works again when it can.

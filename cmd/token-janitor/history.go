@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,11 +65,14 @@ func (h *history) looked(state migrations.State, err error) {
 	var notReady *migrations.NotReadyError
 	switch {
 	case errors.As(err, &contract):
-		found.problems = contract.Problems
+		found.problems = slices.Clone(contract.Problems)
 	case errors.As(err, &notReady):
 		found.problems = []migrations.Problem{{What: notReady.Found, Remedy: notReady.Remedy}}
 	case err != nil:
 		found.problems = []migrations.Problem{{What: err.Error()}}
+	}
+	for i, p := range found.problems {
+		found.problems[i] = migrations.Problem{What: oneLine(p.What), Remedy: oneLine(p.Remedy)}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

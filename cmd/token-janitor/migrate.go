@@ -72,7 +72,7 @@ func (s *service) current(ctx context.Context) func(*pgx.Conn) error {
 			if r == migrations.Head {
 				r += " (head)"
 			}
-			if _, err := fmt.Println(r); err != nil {
+			if _, err := fmt.Println(oneLine(r)); err != nil {
 				return err
 			}
 		}

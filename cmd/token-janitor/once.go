@@ -181,7 +181,7 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
 				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
 			if res.Refusal != "" {
-				fmt.Fprintf(w, "refusal\t%s\n", oneLine(res.Refusal))
+				fmt.Fprintf(w, "refusal\t%s\n", res.Refusal)
 			}
 		}
 		if res.Uncertain > 0 {

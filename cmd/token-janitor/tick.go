@@ -89,6 +89,7 @@ func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrat
 		}
 		settings.Floors = s.floors
 		res, err = janitor.Run(ctx, conn, settings)
+		res.Refusal = oneLine(res.Refusal)
 		if len(res.Floors) > 0 {
 			s.floors = res.Floors
 		}
@@ -100,6 +101,7 @@ func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrat
 // connected does something over a connection of its own. A panic in it is an error: it
 // must end neither the daemon nor its schedule.
 func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err error) {
+	defer func() { err = plainly(err) }()
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
@@ -122,6 +124,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
+	state.Revision = oneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	s.history.looked(state, err)
 	if state.Upgraded {
