@@ -107,11 +107,11 @@ func (c *client) work(n int) {
 	}
 }
 
-// The API does all that it does while the janitor works: it meets no error and no
+// The API does all that it does while two janitors work: it meets no error and no
 // deadlock, waits no longer than a lock timeout and a batch, and loses no token of use.
 func TestBesideTheAPI(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"", "transaction"} {
+	for _, mode := range []string{"", "transaction", "session"} {
 		t.Run(mode+" pool", func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
@@ -140,17 +140,26 @@ func TestBesideTheAPI(t *testing.T) {
 					}
 				})
 			}
-			s, runner := settings(), &table{Conn: connect(t, url), t: t}
+			s := settings()
+			s.Load = 0.5
+			var mu sync.Mutex
 			var deleted, locked int64
 			var longest time.Duration
-			s.Load = 0.5
-			runs := 0
-			for ; ctx.Err() == nil; runs++ {
-				res, err := Run(t.Context(), runner.Conn, s)
-				if err != nil {
-					t.Errorf("run: %+v, %v", res, err)
-				}
-				deleted, locked, longest = deleted+res.Deleted.Total(), locked+res.Left.Locked, max(longest, res.LongestBatch)
+			outcomes := map[Outcome]int{}
+			for range 2 {
+				runner := connect(t, url)
+				all.Go(func() {
+					for ctx.Err() == nil {
+						res, err := Run(t.Context(), runner, s)
+						if err != nil {
+							t.Errorf("run: %+v, %v", res, err)
+						}
+						mu.Lock()
+						deleted, locked, longest = deleted+res.Deleted.Total(), locked+res.Left.Locked, max(longest, res.LongestBatch)
+						outcomes[res.Outcome]++
+						mu.Unlock()
+					}
+				})
 			}
 			all.Wait()
 			ops, live := 0, 0
@@ -163,8 +172,8 @@ func TestBesideTheAPI(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d API operations, the slowest %s; %d runs, %d rows deleted, the longest batch %s, %d locked; %d tokens of use, none lost",
-				ops, slowest.Round(time.Millisecond), runs, deleted, longest.Round(time.Millisecond), locked, live)
+			t.Logf("%d API operations, the slowest %s; runs %v, %d rows deleted, the longest batch %s, %d locked; %d tokens of use, none lost",
+				ops, slowest.Round(time.Millisecond), outcomes, deleted, longest.Round(time.Millisecond), locked, live)
 			// A statement may wait behind another client that holds its rows for 100ms; the rest is the machine's.
 			if most := s.LockTimeout + longest + 2*time.Second; slowest > most {
 				t.Errorf("the API waited %s, want %s at most", slowest, most)
