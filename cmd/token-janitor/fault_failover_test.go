@@ -79,6 +79,10 @@ func TestFailover(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	// It heeds this when it comes back.
+	if _, err := conn.Exec(t.Context(), `ALTER SYSTEM SET default_transaction_read_only = on`); err != nil {
+		t.Fatal(err)
+	}
 	if err := primary.Down(t.Context(), pgtemp.Immediate); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +92,65 @@ func TestFailover(t *testing.T) {
 	}
 	d.hears(t, "outcome=drained", 1)
 	conn = dial(t, standby.URL("postgres"))
+	if n := count(t, conn, `token_hash LIKE 'live %'`); n != live || count(t, conn, "true") != live {
+		t.Errorf("%d live tokens of %d, %d rows", n, live, count(t, conn, "true"))
+	}
+
+	// The former primary comes back, to be read only: it is passed over, and alone it is refused.
+	if err := primary.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	former := dial(t, primary.URL("postgres"))
+	left := count(t, former, "true")
+	live = backlog(t, conn, 300)
+	d.hears(t, "deleted_expired=200 deleted_revoked=100", 1)
+	sum, code, log := once(t, path, primary.URL("postgres"))
+	if code != exitFailed || sum.Error == nil || !strings.Contains(*sum.Error, "read-only by default") {
+		t.Errorf("exit code %d: %+v\n%s", code, sum, log)
+	}
+	if n := count(t, former, "true"); n != left || left <= 100 {
+		t.Errorf("the former primary has %d rows of the %d that it came back with", n, left)
+	}
+	if n := count(t, conn, `token_hash LIKE 'live %'`); n != live {
+		t.Errorf("%d live tokens of %d", n, live)
+	}
+}
+
+// TestReadOnly: a server that stops to take writes in the middle of a run ends it, says so, and is worked on again
+// when it takes them.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	server := ownServer(t)
+	conn := dial(t, server.URL("postgres"))
+	const due = 5000
+	live := backlog(t, conn, due)
+	d := start(t, "", server.URL("postgres"), "--batch-max-rows=50", "--load=0.1")
+	if err := again(t.Context(), func() error {
+		if count(t, conn, `token_hash LIKE 'due %'`) == due {
+			return errors.New("the run has not begun")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{`ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.hears(t, "in a read-only transaction", 1)
+	d.hears(t, "read-only by default", 1)
+	d.page(t, 503, "/readyz", `transactions of postgres are read-only by default`, `ALTER ROLE "postgres" SET default_transaction_read_only = off`)
+	if n := count(t, conn, `token_hash LIKE 'due %'`); n == 0 {
+		t.Error("nothing is left to do")
+	}
+	for _, sql := range []string{`ALTER SYSTEM RESET default_transaction_read_only`, `SELECT pg_reload_conf()`} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.hears(t, "outcome=drained", 1)
+	d.page(t, 200, "/readyz")
 	if n := count(t, conn, `token_hash LIKE 'live %'`); n != live || count(t, conn, "true") != live {
 		t.Errorf("%d live tokens of %d, %d rows", n, live, count(t, conn, "true"))
 	}
