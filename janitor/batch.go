@@ -66,7 +66,7 @@ func (w *walk) attempt(ctx context.Context, most int64, rows *int64, queries []q
 		switch code(err) {
 		case deadlockDetected, serializationFailure:
 			if try <= retries {
-				w.rest.For += rand.N(w.LockTimeout) // lest both meet again
+				w.rest.For += rand.N(w.LockTimeout) // #nosec G404 -- jitter, lest both meet again
 				continue
 			}
 		case lockNotAvailable:

@@ -147,8 +147,8 @@ func (w *walk) args(more ...any) pgx.NamedArgs {
 		"expired_before": w.expiredBefore,
 		"revoked_before": w.revokedBefore,
 	}
-	for i := 0; i < len(more); i += 2 {
-		args[more[i].(string)] = more[i+1]
+	for ; len(more) > 1; more = more[2:] {
+		args[more[0].(string)] = more[1]
 	}
 	return args
 }

@@ -34,7 +34,7 @@ func persist(ctx context.Context, try func() error) error {
 		}
 		before = err
 		// Janitors that start together must not keep in step.
-		if err := pause(ctx, next/2+rand.N(next)); err != nil {
+		if err := pause(ctx, next/2+rand.N(next)); err != nil { // #nosec G404 -- jitter, no secret
 			return inTheWay(before, err)
 		}
 	}

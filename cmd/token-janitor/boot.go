@@ -46,7 +46,7 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 			said, saidAt = err.Error(), time.Now()
 		}
 		select {
-		case <-time.After(wait/2 + rand.N(wait)): // lest a fleet knocks at once
+		case <-time.After(wait/2 + rand.N(wait)): // #nosec G404 -- jitter, lest a fleet knocks at once
 		case <-ctx.Done():
 			return state, err
 		}

@@ -79,7 +79,7 @@ type jittered struct {
 func (j jittered) Next(t time.Time) time.Time {
 	next := j.Schedule.Next(t)
 	if j.within > 0 && !next.IsZero() {
-		next = next.Add(rand.N(j.within))
+		next = next.Add(rand.N(j.within)) // #nosec G404 -- jitter, no secret
 	}
 	j.planned(next)
 	return next
