@@ -10,7 +10,7 @@ import (
 // serve lets an API work in a hall until something is wrong, or for a number of calls.
 func (h *hall) serve(t *testing.T, a *api, calls int) error {
 	t.Helper()
-	a.url, a.rate, a.book = h.url, 1000, &h.book
+	a.url, a.rate, a.book, a.life = h.url, 1000, &h.book, lifetime
 	ctx, end := context.WithTimeout(t.Context(), limit)
 	defer end()
 	wrong := &trouble{end: end}

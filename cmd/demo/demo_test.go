@@ -231,6 +231,8 @@ func TestBadUsage(t *testing.T) {
 		{"--tokens 10000001", "--tokens: 10000001 is not between 0 and 10,000,000"},
 		{"--for 10", `invalid value "10" for flag -for`},
 		{"--for -1s", "--for: -1s is below 0"},
+		{"--lifetime 1h", "--lifetime: it goes with --api-only and is not below 30s"},
+		{"--api-only postgres://127.0.0.1 --lifetime 1s", "--lifetime: it goes with --api-only and is not below 30s"},
 		{"--rate 0", "--rate: 0 is not between 1 and 2,000"},
 		{"--listen 9856", `--listen: "9856" is not HOST:PORT`},
 		{"--speed 9", "flag provided but not defined: -speed"},
@@ -252,5 +254,5 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	d := start(t, "--help")
 	d.end()
-	d.said(0, d.stdout.String(), "-tokens number", "-for duration", "-rate operations", "-listen address")
+	d.said(0, d.stdout.String(), "-tokens number", "-for duration", "-rate operations", "-listen address", "-api-only URL", "-lifetime duration")
 }

@@ -3,6 +3,8 @@
 //
 //	go run ./cmd/demo
 //
+// With --api-only it is the API alone, on a database that others look after.
+//
 // It ends at Ctrl-C or after --for. The exit code is 1 if a token that must stay is gone, a call of the API failed
 // or the janitor did, and 2 if a flag is wrong. (The go command itself answers 1 to Ctrl-C, whatever the demo does.)
 package main
@@ -41,7 +43,11 @@ func run(args []string) int {
 	ctx, unread := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer unread()
 
-	if err := show(ctx, opts, os.Stdout); err != nil {
+	act := show
+	if opts.database != "" {
+		act = serve
+	}
+	if err := act(ctx, opts, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return 1
 	}
@@ -54,11 +60,16 @@ type options struct {
 	during time.Duration // 0: until a signal comes
 	rate   int           // operations of the API per second
 	listen string
+
+	database string        // for the API alone
+	lifetime time.Duration // of its tokens
 }
 
 const (
 	mostTokens = 10_000_000 // the ledger keeps the fifth of them that must stay in memory
 	mostRate   = 2_000      // beyond it a laptop measures its own queue
+
+	leastLifetime = 30 * time.Second // several times what a call may take
 )
 
 func parse(args []string) (options, error) {
@@ -69,6 +80,8 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.during, "for", 0, "end after this `duration`, such as 30s; 0 = at Ctrl-C")
 	flags.IntVar(&o.rate, "rate", 300, "`operations` of the simulated API per second")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "`address` of the janitor's status page and metrics; port 0 = a free one")
+	flags.StringVar(&o.database, "api-only", "", "be the simulated API and nothing else, on the database at this `URL`, which has its schema")
+	flags.DurationVar(&o.lifetime, "lifetime", lifetime, "how long a token lives, with --api-only, as a `duration`")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -84,6 +97,8 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("--tokens: %d is not between 0 and %s", o.tokens, thousands(mostTokens))
 	case o.during < 0:
 		return o, fmt.Errorf("--for: %s is below 0", o.during)
+	case o.lifetime < leastLifetime || o.lifetime != lifetime && o.database == "":
+		return o, fmt.Errorf("--lifetime: it goes with --api-only and is not below %s", leastLifetime)
 	case o.rate < 1 || o.rate > mostRate:
 		return o, fmt.Errorf("--rate: %d is not between 1 and %s", o.rate, thousands(mostRate))
 	}

@@ -84,7 +84,7 @@ func (s *stage) set(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.api = api{url: s.url, rate: s.rate, book: &s.book}
+	s.api = api{url: s.url, rate: s.rate, book: &s.book, life: s.lifetime}
 	err = s.step("loading "+thousands(s.tokens)+" tokens", func() (_ string, err error) {
 		if s.api.users, err = loadUsers(ctx, conn); err != nil {
 			return "", err
