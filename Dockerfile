@@ -1,15 +1,30 @@
 # syntax=docker/dockerfile:1
 # A static binary and nothing else: no shell, no user database, no zones (they are in
 # the binary). Runs as nobody with a read-only root.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
-ARG TARGETOS
-ARG TARGETARCH
+FROM --platform=$BUILDPLATFORM golang:1.26 AS source
 WORKDIR /src
 COPY . .
+
 # The caches outlive a build; no module of the tests alone is fetched.
+FROM source AS build
+ARG TARGETOS
+ARG TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -ldflags="-s -w" -o /token-janitor ./cmd/token-janitor
+
+# --target demo is the simulated API of deploy/compose.yaml.
+FROM source AS build-demo
+ARG TARGETOS
+ARG TARGETARCH
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -ldflags="-s -w" -o /demo ./cmd/demo
+
+FROM scratch AS demo
+COPY --from=build-demo /demo /demo
+USER 65532:65532
+ENTRYPOINT ["/demo"]
 
 FROM scratch
 LABEL org.opencontainers.image.title="token-janitor" \
