@@ -29,12 +29,12 @@ func TestPromtoolFindsNothing(t *testing.T) {
 	}
 }
 
-// fleet is fifty janitors' series, where values says what they are by the place of the janitor.
-func fleet(names map[string]func(i int) string) string {
+// fleet is many janitors' series, where values says what they are by the place of the janitor.
+func fleet(many int, names map[string]func(i int) string) string {
 	var b strings.Builder
 	for name, values := range names {
 		metric, labels, _ := strings.Cut(strings.TrimSuffix(name, "}"), "{")
-		for i := range 50 {
+		for i := range many {
 			fmt.Fprintf(&b, "      - {series: '%s{job=\"api\", instance=\"pod-%d\", %s}', values: '%s'}\n", metric, i, labels, values(i))
 		}
 	}
@@ -59,43 +59,84 @@ func TestFiftySidecars(t *testing.T) {
 			return others
 		}
 	}
-	unknown := strings.TrimSpace(strings.Repeat("NaN ", 40))
+	unknown := strings.TrimSpace(strings.Repeat("NaN ", 700))
+	// Who works knows, whoever of ten that is each time. A query of promtool's holds 10,000
+	// samples at most, and a day of fifty is more. (Prometheus's own limit is 50 million.)
+	inTurn := func(value string) func(int) string {
+		return func(i int) string {
+			var b strings.Builder
+			for slot := range 700 {
+				if slot%10 == i {
+					b.WriteString(value + " ")
+				} else {
+					b.WriteString("NaN ")
+				}
+			}
+			return b.String()
+		}
+	}
 	base := map[string]func(int) string{
-		"up":                         all("1x40"),
-		"token_janitor_build_info":   all("1x40"),
-		"process_start_time_seconds": all("1x40"),
-		"token_janitor_next_run_timestamp_seconds": all("900+300x40"),
-		"token_janitor_last_run_timestamp_seconds": all("0+300x40"),
+		"up":                         all("1x700"),
+		"token_janitor_build_info":   all("1x700"),
+		"process_start_time_seconds": all("1x700"),
+		"token_janitor_next_run_timestamp_seconds": all("900+300x700"),
+		"token_janitor_last_run_timestamp_seconds": all("0+300x700"),
 	}
 	for _, tt := range []struct {
 		name   string
+		many   int
+		at     string // when to look; two days are 576 slots
 		series map[string]func(int) string
 		fire   []string
 	}{
-		{"one works, the others are skipped", map[string]func(int) string{
-			"token_janitor_last_success_timestamp_seconds":           only(17, "0+300x40", "0x40"),
-			`token_janitor_runs_total{outcome="skipped"}`:            only(17, "0x40", "0+0.3x40"),
-			`token_janitor_runs_total{outcome="failed"}`:             all("0x40"),
-			`token_janitor_oldest_overdue_seconds{reason="expired"}`: only(17, "0x40", unknown),
-			`token_janitor_overdue_tokens{reason="expired"}`:         only(17, "0x40", unknown),
-			"token_janitor_schema_at_head":                           all("1x40"),
-			"token_janitor_clock_skew_seconds":                       all("0.1x40"),
+		{"one works, the others are skipped", 50, "2h", map[string]func(int) string{
+			"token_janitor_last_success_timestamp_seconds":           only(17, "0+300x700", "0x700"),
+			`token_janitor_runs_total{outcome="skipped"}`:            only(17, "0x700", "0+0.3x700"),
+			`token_janitor_runs_total{outcome="failed"}`:             all("0x700"),
+			`token_janitor_oldest_overdue_seconds{reason="expired"}`: only(17, "0x700", unknown),
+			`token_janitor_overdue_tokens{reason="expired"}`:         only(17, "0x700", unknown),
+			"token_janitor_schema_at_head":                           all("1x700"),
+			"token_janitor_clock_skew_seconds":                       all("0.1x700"),
 		}, nil},
-		{"one works and finds an old token", map[string]func(int) string{
-			"token_janitor_last_success_timestamp_seconds":           only(49, "0+300x40", "0x40"),
-			`token_janitor_oldest_overdue_seconds{reason="expired"}`: only(49, "90000x40", unknown),
+		{"one works and finds an old token", 50, "2h", map[string]func(int) string{
+			"token_janitor_last_success_timestamp_seconds":           only(49, "0+300x700", "0x700"),
+			`token_janitor_oldest_overdue_seconds{reason="expired"}`: only(49, "90000x700", unknown),
 		}, []string{"TokenJanitorOldestOverdue"}},
-		{"all have every trouble", map[string]func(int) string{
-			"up": all("0x40"),
-			"token_janitor_last_success_timestamp_seconds":           all("0x40"),
-			`token_janitor_runs_total{outcome="failed"}`:             all("0+0.3x40"),
-			`token_janitor_oldest_overdue_seconds{reason="expired"}`: all("90000x40"),
-			"token_janitor_schema_at_head":                           all("0x40"),
-			"token_janitor_clock_skew_seconds":                       all("45x40"),
-			`token_janitor_keep_seconds{reason="revoked"}`:           all("86400x40"),
-			"token_janitor_token_lifetime_seconds":                   all("604800x40"),
+		{"all have every trouble", 50, "2h", map[string]func(int) string{
+			"up": all("0x700"),
+			"token_janitor_last_success_timestamp_seconds":           all("0x700"),
+			`token_janitor_runs_total{outcome="failed"}`:             all("0+0.3x700"),
+			`token_janitor_oldest_overdue_seconds{reason="expired"}`: all("90000x700"),
+			"token_janitor_schema_at_head":                           all("0x700"),
+			"token_janitor_clock_skew_seconds":                       all("45x700"),
+			`token_janitor_keep_seconds{reason="revoked"}`:           all("86400x700"),
+			"token_janitor_token_lifetime_seconds":                   all("604800x700"),
 		}, []string{"TokenJanitorDown", "TokenJanitorNoSuccess", "TokenJanitorRunsFailing", "TokenJanitorOldestOverdue",
 			"TokenJanitorSchemaNotAtHead", "TokenJanitorClockSkew", "TokenJanitorReuseDetectionCutShort"}},
+		{"some are down, one is paused", 50, "2h", map[string]func(int) string{
+			"up": func(i int) string { return []string{"0x700", "1x700"}[min(i/3, 1)] },
+			"token_janitor_last_success_timestamp_seconds": only(17, "0+300x700", "0x700"),
+			"token_janitor_paused":                         only(7, "1x700", "0x700"),
+		}, []string{"TokenJanitorDown", "TokenJanitorPaused"}},
+		{"all are gone", 50, "2h", map[string]func(int) string{
+			"up":                       all("1x10"),
+			"token_janitor_build_info": all("1x10"),
+			"token_janitor_last_success_timestamp_seconds": all("0x10"),
+		}, []string{"TokenJanitorAbsent"}},
+		{"they take turns and fall behind", 10, "30h", map[string]func(int) string{
+			"token_janitor_last_success_timestamp_seconds":           all("0+300x700"),
+			`token_janitor_oldest_overdue_seconds{reason="expired"}`: inTurn("3600"),
+			`token_janitor_overdue_tokens{reason="expired"}`:         inTurn("5000"),
+			`token_janitor_runs_total{outcome="partial"}`:            all("0+0.1x700"),
+			`token_janitor_tokens_left_total{cause="locked"}`:        all("0x700"),
+		}, []string{"TokenJanitorFallsBehind"}},
+		{"they take turns and leave the same rows", 10, "50h", map[string]func(int) string{
+			"token_janitor_last_success_timestamp_seconds":           all("0+300x700"),
+			`token_janitor_oldest_overdue_seconds{reason="expired"}`: inTurn("3600"),
+			`token_janitor_overdue_tokens{reason="expired"}`:         inTurn("10"),
+			`token_janitor_runs_total{outcome="partial"}`:            all("0+0.1x700"),
+			`token_janitor_tokens_left_total{cause="referenced"}`:    all("0+1x700"),
+		}, []string{"TokenJanitorRowsLeft"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,8 +146,8 @@ func TestFiftySidecars(t *testing.T) {
 					series[name] = values
 				}
 			}
-			text := "rule_files: [" + rules + "]\nevaluation_interval: 5m\ntests:\n  - interval: 5m\n    input_series:\n" + fleet(series) +
-				"    promql_expr_test:\n      - expr: 'count by (alertname) (ALERTS{alertstate=\"firing\"})'\n        eval_time: 2h\n        exp_samples:\n"
+			text := "rule_files: [" + rules + "]\nevaluation_interval: 5m\ntests:\n  - interval: 5m\n    input_series:\n" + fleet(tt.many, series) +
+				"    promql_expr_test:\n      - expr: 'count by (alertname) (ALERTS{alertstate=\"firing\"})'\n        eval_time: " + tt.at + "\n        exp_samples:\n"
 			for _, alert := range tt.fire {
 				text += "          - {labels: '{alertname=\"" + alert + "\"}', value: 1}\n"
 			}
