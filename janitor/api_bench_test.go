@@ -8,100 +8,74 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-var (
-	benchFor   = flag.Duration("beside", 300*time.Millisecond, "how long the API is watched beside each way")
-	benchDir   = flag.String("data", "", "where the benchmark's server has its files; a RAM disk, or a real one")
+var benchFor = flag.Duration("beside", 300*time.Millisecond, "how long the API is watched beside each way")
+
+const (
 	apiCalls   = 300 // a second
 	apiClients = 8
 )
 
 // BenchmarkAPIBeside is the latency of an API (select by hash, revoke, insert the
 // successor) while tokens are deleted in each way, open-loop: a call's time counts from
-// when it was due, so that a stall counts for all who wait in it. Rounds are interleaved,
-// and what is told is the median over them, as a ratio to the API undisturbed.
+// when it was due, so that a stall counts for all who wait in it. Rounds are interleaved
+// (undisturbed, ours, a rival, ours, the next), and what is told is the median over them,
+// as a ratio to the API undisturbed in the same round.
 func BenchmarkAPIBeside(b *testing.B) {
-	options := []pgtemp.Option{pgtemp.Durable(), pgtemp.Setting("shared_buffers", "1GB")}
-	if *benchDir != "" {
-		options = append(options, pgtemp.In(*benchDir))
+	tab := headOn(b, benchServer(b))
+	tab.keep(usual(*benchRows))
+	undisturbed := way{name: "undisturbed", run: func(*table) work { <-time.After(*benchFor); return work{} }}
+	gentle := way{name: "token-janitor", run: func(tab *table) work {
+		s := settings()
+		s.BatchMaxRows, s.Load, s.MaxRate = 20_000, 0.5, 20_000 // the command's defaults
+		ctx, stop := context.WithTimeout(tab.t.Context(), *benchFor) // it is watched no longer
+		defer stop()
+		res, err := tab.runAt(ctx, noon, s)
+		if err != nil {
+			tab.t.Error(err)
+		}
+		return work{rows: res.Deleted.Total()}
+	}}
+	order := []way{undisturbed}
+	for _, name := range []string{"one DELETE", "LIMIT 5000 by ctid", "LIMIT 1000 by id", "ids then 100 by id"} {
+		order = append(order, gentle, wayOf(name))
 	}
-	server, err := pgtemp.Start(b.Context(), options...)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer server.Stop()
-	tab := headOn(b, server)
-	tab.fillBacklog(*benchRows, "")
-
-	beside := append([]way{
-		{"nothing", nil},
-		{"token-janitor, at its defaults", func(tab *table) int64 {
-			s := settings()
-			s.BatchMaxRows, s.Load, s.MaxRate = 20_000, 0.5, 20_000
-			ctx, stop := context.WithTimeout(tab.t.Context(), *benchFor)
-			defer stop()
-			res, err := tab.runAt(ctx, noon, s)
-			if err != nil {
-				tab.t.Error(err)
-			}
-			return res.Deleted.Total()
-		}},
-	}, ways[0], ways[3], ways[4])
-	p50, p99 := make([][]time.Duration, len(beside)), make([][]time.Duration, len(beside))
-	for range b.N {
-		for i, w := range beside {
+	p50, p99 := map[string][]float64{}, map[string][]float64{}
+	p50Ratio, p99Ratio := map[string][]float64{}, map[string][]float64{}
+	for range *benchRounds {
+		var calm50, calm99 float64
+		for i, w := range order {
 			tab.refill()
 			calls := tab.api(w)
-			p50[i] = append(p50[i], calls[len(calls)/2])
-			p99[i] = append(p99[i], calls[len(calls)*99/100])
+			at50, at99 := calls[len(calls)/2].Seconds()*1000, calls[len(calls)*99/100].Seconds()*1000
+			if i == 0 {
+				calm50, calm99 = at50, at99
+			}
+			p50[w.name], p99[w.name] = append(p50[w.name], at50), append(p99[w.name], at99)
+			p50Ratio[w.name], p99Ratio[w.name] = append(p50Ratio[w.name], at50/calm50), append(p99Ratio[w.name], at99/calm99)
 		}
 	}
-	for i, w := range beside {
-		b.Logf("%-32s p50 %8.2f ms (%.2f)   p99 %8.2f ms (%.2f)", w.name,
-			median(p50[i]).Seconds()*1000, ratio(p50[i], p50[0]), median(p99[i]).Seconds()*1000, ratio(p99[i], p99[0]))
+	for _, w := range order {
+		if p50[w.name] == nil {
+			continue
+		}
+		tell(b, "way="+w.name, map[string]float64{
+			"p50-ms": middle(p50[w.name]), "p99-ms": middle(p99[w.name]),
+			"p50/undisturbed": middle(p50Ratio[w.name]), "p99/undisturbed": middle(p99Ratio[w.name]),
+		})
+		delete(p50, w.name) // ours was there more than once
 	}
-	b.ReportMetric(ratio(p50[1], p50[0]), "p50/undisturbed")
-	b.ReportMetric(ratio(p99[1], p99[0]), "p99/undisturbed")
-	b.ReportMetric(0, "ns/op")
-}
-
-func median(d []time.Duration) time.Duration {
-	d = slices.Sorted(slices.Values(d))
-	return d[len(d)/2]
-}
-
-func ratio(a, b []time.Duration) float64 { return median(a).Seconds() / median(b).Seconds() }
-
-// headOn is a table like newTable's, on a server of one's own.
-func headOn(b testing.TB, server *pgtemp.Server) *table {
-	b.Helper()
-	if err := server.Create(b.Context(), "api"); err != nil {
-		b.Fatal(err)
-	}
-	tab := &table{Conn: connect(b, server.URL("api")), t: b, url: server.URL("api")}
-	tab.exec(`CREATE TABLE users (id uuid PRIMARY KEY)`)
-	tab.exec(`INSERT INTO users VALUES ('00000000-0000-0000-0000-000000000001')`)
-	tab.exec(`CREATE TABLE refresh_tokens (id uuid PRIMARY KEY, user_id uuid NOT NULL, token_hash varchar NOT NULL,
-		expires_at timestamptz NOT NULL, is_revoked boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now(), revoked_at timestamptz)`)
-	tab.exec(`CREATE INDEX ON refresh_tokens (user_id)`)
-	tab.exec(`CREATE UNIQUE INDEX ON refresh_tokens (token_hash)`)
-	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
-	return tab
 }
 
 // api is the latency of the calls that were due while a way was at work, sorted.
 func (tab *table) api(w way) []time.Duration {
 	tab.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
 	type call struct {
 		due time.Time
 		n   int
 	}
-	due := make(chan call, apiCalls*60)
+	due := make(chan call, apiCalls*int(benchFor.Seconds()+1)) // a stall holds up no later call
 	var mu sync.Mutex
 	var took []time.Duration
 	var clients sync.WaitGroup
@@ -126,27 +100,21 @@ func (tab *table) api(w way) []time.Duration {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if w.name == "nothing" {
-			<-time.After(*benchFor)
-			return
-		}
 		w.run(tab)
 	}()
-	tick := time.NewTicker(time.Second / time.Duration(apiCalls))
-	defer tick.Stop()
-	live := *benchRows
-	for n, begin := 0, time.Now(); ; n++ {
+	// Each call is due at an instant fixed before, so that a generator that is late itself
+	// leaves none out.
+	begin, live := time.Now(), *benchRows
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for n, at := 0, begin; at.Sub(begin) < *benchFor; n++ {
 		select {
-		case at := <-tick.C:
-			select {
-			case due <- call{at, live - n%(live/10)}: // the newest tenth is alive
-			default:
-			}
-			if time.Since(begin) < *benchFor {
-				continue
-			}
+		case <-timer.C:
+			due <- call{at, live - n%(live/10)} // the newest tenth is alive
+			at = at.Add(time.Second / apiCalls)
+			timer.Reset(time.Until(at))
+			continue
 		case <-done:
-		case <-ctx.Done():
 		}
 		break
 	}

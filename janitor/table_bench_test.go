@@ -1,0 +1,137 @@
+package janitor
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+)
+
+// The defaults are small: .ci/run runs every benchmark. BENCHMARKS.md has the sizes that
+// say something.
+var (
+	benchRows   = flag.Int("rows", 20_000, "rows of a benchmark's table")
+	benchRounds = flag.Int("rounds", 1, "interleaved rounds; what is told is the median over them")
+	benchDir    = flag.String("data", "", "where the benchmarks' server has its files: a RAM disk, or a real one")
+)
+
+// benchServer is the one that benchmarks share: PostgreSQL's defaults, durable, but with
+// 1 GB of shared_buffers, and with pg_cron where it is installed. It ends with the process.
+func benchServer(b *testing.B) *pgtemp.Server {
+	b.Helper()
+	server, err := startBenchServer()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return server
+}
+
+var startBenchServer = sync.OnceValues(func() (*pgtemp.Server, error) {
+	options := []pgtemp.Option{pgtemp.Durable(), pgtemp.Setting("shared_buffers", "1GB")}
+	if *benchDir != "" {
+		options = append(options, pgtemp.In(*benchDir))
+	}
+	cron := append(slices.Clone(options),
+		pgtemp.Setting("shared_preload_libraries", "pg_cron"),
+		pgtemp.Setting("cron.use_background_workers", "on")) // it would look for the server at "localhost"
+	server, err := pgtemp.Start(context.Background(), cron...)
+	if err != nil && strings.Contains(err.Error(), "pg_cron") {
+		return pgtemp.Start(context.Background(), options...)
+	}
+	return server, err
+})
+
+// headOn is a table like newTable's, on a server of one's own.
+func headOn(t testing.TB, server *pgtemp.Server) *table {
+	t.Helper()
+	return headIn(t, server, "api")
+}
+
+// headIn is headOn in a new database of that name.
+func headIn(t testing.TB, server *pgtemp.Server, database string) *table {
+	t.Helper()
+	if err := server.Drop(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Create(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Drop(context.Background(), database) // its files may be many
+	})
+	tab := &table{Conn: connect(t, server.URL(database)), t: t, url: server.URL(database)}
+	tab.exec(`CREATE TABLE users (id uuid PRIMARY KEY)`)
+	tab.exec(`INSERT INTO users VALUES ('00000000-0000-0000-0000-000000000001')`)
+	tab.exec(`CREATE TABLE refresh_tokens (id uuid PRIMARY KEY, user_id uuid NOT NULL, token_hash varchar NOT NULL,
+		expires_at timestamptz NOT NULL, is_revoked boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now(), revoked_at timestamptz)`)
+	tab.exec(`CREATE INDEX ON refresh_tokens (user_id)`)
+	tab.exec(`CREATE UNIQUE INDEX ON refresh_tokens (token_hash)`)
+	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
+	return tab
+}
+
+// content is what a benchmark's table is filled with again before each way.
+type content struct {
+	due, live int
+	tied      bool // all that is due has one expires_at
+	revoked   bool // what is due is so by revoked_at, and expires later, among the live rows
+}
+
+// usual is a table of which 767 in 1,000 rows have expired: what the rivals were measured
+// on first.
+func usual(rows int) content { return content{due: rows * 767 / 1000, live: rows - rows*767/1000} }
+
+// keep makes the rows that refill fills the table with.
+func (tab *table) keep(c content) {
+	tab.t.Helper()
+	expires := fmt.Sprintf(`'%s'::timestamptz + (i - %d) * interval '6 s'`, at(-time.Hour), c.due+1)
+	revokedAt := "NULL::timestamptz"
+	switch {
+	case c.tied:
+		expires = fmt.Sprintf(`CASE WHEN i <= %d THEN '%s' ELSE %s END`, c.due, at(-2*time.Hour), expires)
+	case c.revoked:
+		// Spread evenly among the live rows of one week.
+		expires = fmt.Sprintf(`'%s'::timestamptz + (i * 7919::bigint %% %d) * interval '1 week' / %[2]d`, at(0), c.due+c.live)
+		revokedAt = fmt.Sprintf(`CASE WHEN i <= %d THEN '%s'::timestamptz - i * interval '1 s' END`, c.due, at(-week))
+	}
+	tab.exec(`DROP TABLE IF EXISTS kept`)
+	tab.exec(`CREATE TABLE kept (LIKE refresh_tokens INCLUDING DEFAULTS)`)
+	tab.exec(fmt.Sprintf(`INSERT INTO kept (id, user_id, token_hash, expires_at, is_revoked, revoked_at)
+		SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', encode(sha256(i::text::bytea), 'hex'),
+		       %s, revoked_at IS NOT NULL, revoked_at
+		FROM generate_series(1, %d) AS i, LATERAL (SELECT %s AS revoked_at) AS r`, expires, c.due+c.live, revokedAt))
+}
+
+// refill makes the table as it was, in memory and with its writes done.
+func (tab *table) refill() {
+	tab.t.Helper()
+	tab.exec(`CREATE TABLE fresh (LIKE refresh_tokens INCLUDING ALL)`)
+	tab.exec(`DROP TABLE refresh_tokens`)
+	tab.exec(`ALTER TABLE fresh RENAME TO refresh_tokens`)
+	tab.exec(`ALTER TABLE refresh_tokens ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE`)
+	tab.exec(`INSERT INTO refresh_tokens SELECT * FROM kept`)
+	tab.exec(`VACUUM ANALYZE refresh_tokens`)
+	tab.exec(`CHECKPOINT`)
+}
+
+// tell reports figures under a name of its own, such as way=ours/held=true, so that one
+// round can go through all ways in turn and each still has its line.
+func tell(b *testing.B, name string, figures map[string]float64) {
+	b.Run(name, func(b *testing.B) {
+		for unit, figure := range figures {
+			b.ReportMetric(figure, unit)
+		}
+		b.ReportMetric(0, "ns/op") // it means nothing here, and 0 leaves it out
+	})
+}
+
+// middle is the median.
+func middle(figures []float64) float64 {
+	return slices.Sorted(slices.Values(figures))[len(figures)/2]
+}
