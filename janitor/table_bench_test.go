@@ -111,13 +111,20 @@ func (tab *table) keep(c content) {
 // refill makes the table as it was, in memory and with its writes done.
 func (tab *table) refill() {
 	tab.t.Helper()
+	tab.pour()
+	tab.exec(`CHECKPOINT`)
+}
+
+// pour is refill without the checkpoint, after which each page that changes goes to the
+// WAL whole.
+func (tab *table) pour() {
+	tab.t.Helper()
 	tab.exec(`CREATE TABLE fresh (LIKE refresh_tokens INCLUDING ALL)`)
 	tab.exec(`DROP TABLE refresh_tokens`)
 	tab.exec(`ALTER TABLE fresh RENAME TO refresh_tokens`)
 	tab.exec(`ALTER TABLE refresh_tokens ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE`)
 	tab.exec(`INSERT INTO refresh_tokens SELECT * FROM kept`)
 	tab.exec(`VACUUM ANALYZE refresh_tokens`)
-	tab.exec(`CHECKPOINT`)
 }
 
 // tell reports figures under a name of its own, such as way=ours/held=true, so that one
