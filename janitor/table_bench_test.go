@@ -96,9 +96,9 @@ func (tab *table) keep(c content) {
 	case c.tied:
 		expires = fmt.Sprintf(`CASE WHEN i <= %d THEN '%s' ELSE %s END`, c.due, at(-2*time.Hour), expires)
 	case c.revoked:
-		// Spread evenly among the live rows of one week.
-		expires = fmt.Sprintf(`'%s'::timestamptz + (i * 7919::bigint %% %d) * interval '1 week' / %[2]d`, at(0), c.due+c.live)
-		revokedAt = fmt.Sprintf(`CASE WHEN i <= %d THEN '%s'::timestamptz - i * interval '1 s' END`, c.due, at(-week))
+		// In a table that is filled in the order of expiry, those revoked lie everywhere.
+		expires = fmt.Sprintf(`'%s'::timestamptz + i * interval '1 week' / %d`, at(0), c.due+c.live)
+		revokedAt = fmt.Sprintf(`CASE WHEN i * 7919::bigint %% %d < %d THEN '%s'::timestamptz - (%[1]d + 1 - i) * interval '1 s' END`, c.due+c.live, c.due, at(-week))
 	}
 	tab.exec(`DROP TABLE IF EXISTS kept`)
 	tab.exec(`CREATE TABLE kept (LIKE refresh_tokens INCLUDING DEFAULTS)`)
