@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"context"
+	"fmt"
 	"testing"
 )
 
@@ -52,5 +53,5 @@ func BenchmarkNothingToDo(b *testing.B) {
 		pagesAfter, scansAfter := looked()
 		pages, scans = append(pages, pagesAfter-pagesBefore), append(scans, scansAfter-scansBefore)
 	}
-	tell(b, "live", map[string]float64{"pages": middle(pages), "seq-scans": middle(scans), "server-ms": middle(ms)})
+	tell(b, fmt.Sprintf("live=%d", *benchRows), map[string]float64{"pages": middle(pages), "seq-scans": middle(scans), "server-ms": middle(ms)})
 }

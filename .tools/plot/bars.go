@@ -63,9 +63,9 @@ func bars(th theme, title, axis string, names []string, groups []group) ([]byte,
 	p.NominalY(names...)
 	p.Y.LineStyle.Width, p.Y.Tick.Length = 0, 0
 	p.X.Tick.Marker = plot.DefaultTicks{}
-	p.Legend.Top, p.Legend.Left = false, false
-	p.Legend.YOffs = 6
-	return svg(640, vg.Length(70+len(names)*(len(groups)*12+12)), p)
+	p.Y.Max = float64(len(names)) + 0.3 // room for the legend above the bars
+	p.Legend.Top = true
+	return svg(640, vg.Length(100+len(names)*(len(groups)*12+12)), p)
 }
 
 // short is a ratio as short as it is still of use.

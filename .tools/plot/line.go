@@ -76,6 +76,15 @@ func find(lines []line, unit string, by ...string) (float64, bool) {
 	return 0, false
 }
 
+// must is find where a plot without the figure would not be true.
+func must(lines []line, unit string, by ...string) (float64, error) {
+	f, ok := find(lines, unit, by...)
+	if !ok {
+		return 0, fmt.Errorf("no figure in %s of %s", unit, strings.Join(by, " "))
+	}
+	return f, nil
+}
+
 // names are the values of a key, in the order of the lines.
 func names(lines []line, key string, by ...string) (found []string) {
 	seen := map[string]bool{}

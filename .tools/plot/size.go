@@ -23,9 +23,7 @@ func drawSize(lines []line, th theme) ([]byte, error) {
 		grid := plotter.NewGrid()
 		grid.Vertical.Width, grid.Horizontal.Color = 0, th.faint
 		p.Add(grid)
-		if panel.of == "backlog" {
-			p.Y.Label.Text = "cost of a row, of one DELETE's = 1"
-		}
+		p.Y.Label.Text = "cost of a row, of one DELETE's = 1"
 		for i, way := range names(lines, "way", "benchmark", "Size", "of", panel.of) {
 			var points plotter.XYs
 			for _, rows := range names(lines, "rows", "benchmark", "Size", "of", panel.of, "way", way) {
@@ -33,7 +31,10 @@ func drawSize(lines []line, th theme) ([]byte, error) {
 				if err != nil {
 					return nil, err
 				}
-				y, _ := find(lines, "cost/DELETE", "benchmark", "Size", "of", panel.of, "way", way, "rows", rows)
+				y, err := must(lines, "cost/DELETE", "benchmark", "Size", "of", panel.of, "way", way, "rows", rows)
+				if err != nil {
+					return nil, err
+				}
 				points = append(points, plotter.XY{X: x, Y: y})
 			}
 			curve, dots, err := plotter.NewLinePoints(points)

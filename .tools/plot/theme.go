@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"html"
 	"image/color"
+	"regexp"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -62,6 +66,21 @@ func svg(w, h vg.Length, plots ...*plot.Plot) ([]byte, error) {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	// Where Liberation is not installed, what is as wide stands in for it.
-	return bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")), nil
+	return fitted(b.Bytes()), nil
+}
+
+// A piece of text of an SVG: its size, and what it says.
+var piece = regexp.MustCompile(`font-family:Liberation Sans;([^"]*font-size:(\d+)px[^"]*")>([^<]*)`)
+
+// fitted lets other fonts stand in where Liberation is not installed, as wide as it would be:
+// the plot was laid out for that.
+func fitted(svg []byte) []byte {
+	return piece.ReplaceAllFunc(svg, func(text []byte) []byte {
+		m := piece.FindSubmatch(text)
+		size, _ := strconv.Atoi(string(m[2])) // digits, as the pattern says
+		face := font.DefaultCache.Lookup(plot.DefaultFont, vg.Length(size))
+		width := face.Width(html.UnescapeString(string(m[3])))
+		return fmt.Appendf(nil, `font-family:Liberation Sans,Arial,Helvetica,sans-serif;%s textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s`,
+			m[1], width.Points(), m[3])
+	})
 }
