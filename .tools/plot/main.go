@@ -15,17 +15,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
 )
 
 func main() {
 	dir := flag.String("dir", "../../.github", "the folder of BENCHMARKS.md, and of benchmarks/")
 	flag.Parse()
-	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
-	plotter.DefaultFont = plot.DefaultFont
 	if err := render(*dir); err != nil {
 		fmt.Fprintln(os.Stderr, "plot:", err)
 		os.Exit(1)

@@ -36,7 +36,7 @@ var tables = []table{
 		{"cost, of the expired pass's", "cost/expired", nil}, {"longest statement, ms", "longest-ms", nil}}},
 	{"wal", "rest.txt", []string{"benchmark", "WAL"}, []string{"way"}, []column{
 		{"bytes a row", "B/row", []string{"checkpoint", "false"}}, {"of one DELETE's", "WAL/DELETE", []string{"checkpoint", "false"}},
-		{"after a checkpoint", "B/row", []string{"checkpoint", "true"}}, {"of one DELETE's", "WAL/DELETE", []string{"checkpoint", "true"}}}},
+		{"bytes a row after a checkpoint", "B/row", []string{"checkpoint", "true"}}, {"of one DELETE's after one", "WAL/DELETE", []string{"checkpoint", "true"}}}},
 	{"nothing", "rest.txt", []string{"benchmark", "NothingToDo"}, []string{"live"}, []column{
 		{"pages", "pages", nil}, {"sequential scans", "seq-scans", nil}, {"server's time, ms", "server-ms", nil}}},
 	{"process", "process.txt", nil, []string{"of"}, []column{
@@ -44,18 +44,23 @@ var tables = []table{
 }
 
 func drained(name, file, ties string) table {
-	return table{name, file, []string{"benchmark", "Drain", "ties", ties}, []string{"way"}, []column{
+	columns := []column{
 		{"alone", "/DELETE", []string{"held", "false"}},
 		{"held", "/DELETE", []string{"held", "true"}},
 		{"held, of itself alone", "/alone", []string{"held", "true"}},
-		{"of itself with distinct expiries", "/distinct", []string{"held", "false"}},
 		{"longest statement, ms", "longest-ms", []string{"held", "false"}},
-		{"held", "longest-ms", []string{"held", "true"}},
-	}}
+		{"longest, held, ms", "longest-ms", []string{"held", "true"}},
+	}
+	if ties == "true" {
+		columns = append(columns,
+			column{"of itself with distinct ones", "/distinct", []string{"held", "false"}},
+			column{"the same, held", "/distinct", []string{"held", "true"}})
+	}
+	return table{name, file, []string{"benchmark", "Drain", "ties", ties}, []string{"way"}, columns}
 }
 
 var latencies = []column{
-	{"p50, ms", "p50-ms", nil}, {"of undisturbed", "p50/undisturbed", nil}, {"p99, ms", "p99-ms", nil}, {"of undisturbed", "p99/undisturbed", nil}}
+	{"p50, of undisturbed", "p50/undisturbed", nil}, {"p99, of undisturbed", "p99/undisturbed", nil}, {"p50, ms", "p50-ms", nil}, {"p99, ms", "p99-ms", nil}}
 
 var costColumns = []column{
 	{"cost, of one DELETE's at the smallest", "cost/DELETE", nil}, {"of its own at the smallest", "cost/smallest", nil}, {"longest statement, ms", "longest-ms", nil}}
