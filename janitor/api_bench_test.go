@@ -82,6 +82,7 @@ func (tab *table) api(w way) []time.Duration {
 	for range apiClients {
 		conn := connect(tab.t, tab.url)
 		clients.Go(func() {
+			defer conn.Close(context.Background()) // rounds are many, and a server's connections few
 			for c := range due {
 				if _, err := conn.Exec(context.Background(), fmt.Sprintf(`
 					SELECT id FROM refresh_tokens WHERE token_hash = encode(sha256('%[1]d'), 'hex');
