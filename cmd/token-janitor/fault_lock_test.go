@@ -10,7 +10,7 @@ import (
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-var held = flag.Duration("held", 5*time.Second, "how long the API holds rows that are due")
+var heldFor = flag.Duration("held", 5*time.Second, "how long the API holds rows that are due")
 
 // TestRowsHeld: the API holds rows that are due for long (SELECT ... FOR UPDATE) while it works on, and so does the
 // daemon. No run waits for it, each counts them, and the first one afterwards takes them.
@@ -61,7 +61,7 @@ func TestRowsHeld(t *testing.T) {
 		}
 	})
 	ticks := 0
-	for ; time.Since(began) < *held; ticks++ {
+	for ; time.Since(began) < *heldFor; ticks++ {
 		d.hears(t, "outcome=partial stop_reason=rows_left", 1)
 	}
 	close(stop)
