@@ -6,8 +6,9 @@ import (
 )
 
 // heap is where the rows lie: in so many leaves (partitions, or the table itself), the
-// longest of so many blocks, all together of so many.
-type heap struct{ leaves, longest, blocks int64 }
+// longest of so many blocks, all together of so many. So many rows went since the planner
+// was last told.
+type heap struct{ leaves, longest, blocks, gone int64 }
 
 // stretch is a part of the heap that a walk clears by its place, a range of blocks a
 // batch, where the index serves it ill.

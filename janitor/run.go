@@ -147,7 +147,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	oid := pgx.NamedArgs{"oid": r.oid}
 	err = r.look(ctx,
 		query{statement("guard"), oid, into(&r.guarded)},
-		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks)})
+		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks, &r.heap.gone)})
 	if err != nil {
 		return nil, fmt.Errorf("look for triggers, rules and partitions: %w", err)
 	}
@@ -159,6 +159,10 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	}
 	if expired.floor == earliest {
 		expired.sweeps(expired.about)
+	}
+	if expired.stretch != nil {
+		// A sweep that was cut short left rows of every age.
+		expired.about = min(expired.about, max(0, rows-r.heap.gone))
 	}
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
