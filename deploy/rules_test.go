@@ -127,7 +127,8 @@ func TestFiftySidecars(t *testing.T) {
 			"token_janitor_last_success_timestamp_seconds":           all("0+300x700"),
 			`token_janitor_oldest_overdue_seconds{reason="expired"}`: inTurn("3600"),
 			`token_janitor_overdue_tokens{reason="expired"}`:         inTurn("5000"),
-			`token_janitor_runs_total{outcome="partial"}`:            all("0+0.1x700"),
+			`token_janitor_run_stops_total{reason="max_rows"}`:       all("0+0.1x700"),
+			`token_janitor_run_stops_total{reason="drained"}`:        all("0x700"),
 			`token_janitor_tokens_left_total{cause="locked"}`:        all("0x700"),
 		}, []string{"TokenJanitorFallsBehind"}},
 		{"they take turns and leave the same rows", 10, "50h", map[string]func(int) string{

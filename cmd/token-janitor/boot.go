@@ -34,11 +34,14 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 		if tried == nil {
 			return state, nil
 		}
-		if err == nil || ctx.Err() == nil { // else what the wait was for says more than that it is over
+		// A connection that ends with the wait's own deadline may say so before ctx does.
+		end, limited := ctx.Deadline()
+		over := ctx.Err() != nil || limited && !time.Now().Before(end)
+		if err == nil || !over { // else what the wait was for says more than that it is over
 			err = tried
 		}
 		s.history.waits(err)
-		if ctx.Err() != nil || !again(err) {
+		if over || !again(err) {
 			return state, err
 		}
 		if err.Error() != said || time.Since(saidAt) > repeatWord {
