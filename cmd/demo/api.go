@@ -15,25 +15,42 @@ import (
 const (
 	apiConnections = 8                // an API process keeps about as many
 	apiPatience    = 10 * time.Second // a call that takes longer has failed
+	retryInterval  = 50 * time.Millisecond
 )
 
-// session is an open one: its live token and the token's place in the ledger.
-type session struct {
-	token
-	place int
+// user is somebody who does one thing at a time.
+type user struct {
+	id   uuid
+	open []session
 }
 
-// api is the simulated API: logins, refreshes and logouts at a steady rate. It does not wait for a call to end before
-// the next one begins, as users do not either, and counts a call's time from the moment that it was due.
+// session is an open one: its live token and the token's entry in the ledger.
+type session struct {
+	token
+	entry *entry
+}
+
+// share is an operation and how often it comes, next to the others.
+type share struct {
+	of int
+	do func(*api, context.Context, *pgx.Conn, *user) error
+}
+
+// daily is what users of the demo do: of twenty calls, seventeen are refreshes.
+var daily = []share{{17, (*api).refresh}, {2, (*api).login}, {1, (*api).logout}}
+
+// api is the simulated API: its users come at a steady rate. They do not wait for a call to end before the next one
+// begins, and a call's time counts from the moment that it was due.
 type api struct {
-	url   string
-	rate  int
-	users []uuid
-	book  *ledger       // nil: nobody checks
-	life  time.Duration // of a token
+	url    string
+	rate   int
+	mix    []share
+	life   func() time.Duration       // of a token, from the login: a refresh does not prolong it
+	book   *ledger                    // nil: nobody checks
+	excuse func(began time.Time) bool // whether a call may have lost its connection since; nil = it never may
 
 	mu        sync.Mutex
-	open      []session
+	idle      []*user         // all but those who are being served
 	latencies []time.Duration // of all calls, eight bytes each
 }
 
@@ -53,14 +70,20 @@ func (a *api) serve(ctx context.Context, wrong *trouble) {
 			return
 		}
 		workers.Go(func() {
-			defer conn.Close(calling)
+			defer func() { conn.Close(calling) }()
 			for at := range due {
-				if err := a.call(calling, conn); err != nil {
-					wrong.note(fmt.Errorf("a call of the API failed: %w", err))
-				}
+				began := time.Now()
+				err := a.call(calling, conn)
 				a.mu.Lock()
 				a.latencies = append(a.latencies, time.Since(at))
 				a.mu.Unlock()
+				switch {
+				case err == nil:
+				case conn.IsClosed() && a.excuse != nil && a.excuse(began):
+					conn = a.again(ctx, conn)
+				default:
+					wrong.note(fmt.Errorf("a call of the API failed: %w", err))
+				}
 			}
 		})
 	}
@@ -80,6 +103,21 @@ func (a *api) serve(ctx context.Context, wrong *trouble) {
 	}
 }
 
+// again connects again as soon as there is a server, unless ctx ends before.
+func (a *api) again(ctx context.Context, conn *pgx.Conn) *pgx.Conn {
+	for conn.IsClosed() {
+		select {
+		case <-time.After(retryInterval):
+		case <-ctx.Done():
+			return conn
+		}
+		if next, err := pgx.Connect(ctx, a.url); err == nil {
+			conn = next
+		}
+	}
+	return conn
+}
+
 // calls is how many calls there were.
 func (a *api) calls() int {
 	a.mu.Lock()
@@ -96,45 +134,46 @@ func (a *api) took(from, to int) []time.Duration {
 	return sorted
 }
 
-// call does one operation: of twenty, seventeen refreshes, two logins and a logout.
+// call does an operation for a user, both at random.
 func (a *api) call(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, apiPatience)
 	defer cancel()
-	what := rand.IntN(20)
-	s, ok := a.take()
-	switch {
-	case !ok:
-		return a.login(ctx, conn)
-	case what < 2:
-		a.put(s)
-		return a.login(ctx, conn)
-	case what < 3:
-		return a.logout(ctx, conn, s)
-	default:
-		return a.refresh(ctx, conn, s)
+	u := a.take()
+	defer a.give(u)
+	total := 0
+	for _, s := range a.mix {
+		total += s.of
 	}
-}
-
-// take takes a session that nobody else uses meanwhile, at random, and drops those that
-// would end in the middle of a call.
-func (a *api) take() (s session, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for last := len(a.open) - 1; last >= 0; last-- {
-		i := rand.IntN(last + 1)
-		s, a.open[i] = a.open[i], a.open[last]
-		a.open = a.open[:last]
-		if time.Until(s.expires) > apiPatience {
-			return s, true
+	at := rand.IntN(total)
+	for _, s := range a.mix {
+		if at -= s.of; at < 0 {
+			return s.do(a, ctx, conn, u)
 		}
 	}
-	return session{}, false
+	return nil
 }
 
-func (a *api) put(s session) {
+// take takes a user whom nobody else serves meanwhile, at random. There are more of them than connections.
+func (a *api) take() *user {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.open = append(a.open, s)
+	return pluck(&a.idle)
+}
+
+func (a *api) give(u *user) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.idle = append(a.idle, u)
+}
+
+// pluck takes one out of some, at random.
+func pluck[T any](some *[]T) T {
+	s := *some
+	i, last := rand.IntN(len(s)), len(s)-1
+	one := s[i]
+	s[i] = s[last]
+	*some = s[:last]
+	return one
 }
 
 const (
@@ -143,70 +182,83 @@ const (
 	revokeToken = `UPDATE refresh_tokens SET is_revoked = true, revoked_at = $2 WHERE id = $1`
 )
 
-func (a *api) login(ctx context.Context, conn *pgx.Conn) error {
+func (a *api) login(ctx context.Context, conn *pgx.Conn, u *user) error {
 	now := time.Now()
-	t := newToken(a.users[rand.IntN(len(a.users))], now, now.Add(a.life))
+	t := newToken(u.id, now, now.Add(a.life()))
 	if _, err := conn.Exec(ctx, insertToken, t.id, t.user, t.hash, t.expires); err != nil {
 		return fmt.Errorf("log in: %w", err)
 	}
-	a.put(session{t, a.enter(t, now)})
+	u.open = append(u.open, session{t, a.book.enter(t, now)})
 	return nil
 }
 
-func (a *api) refresh(ctx context.Context, conn *pgx.Conn, s session) error {
+// refresh revokes the token of a session and makes its successor. Who has no session logs in.
+func (a *api) refresh(ctx context.Context, conn *pgx.Conn, u *user) error {
 	now := time.Now()
+	s, ok := a.spend(u, now)
+	if !ok {
+		return a.login(ctx, conn, u)
+	}
 	successor := newToken(s.user, now, s.expires)
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if err := revoke(ctx, tx, s.token, now); err != nil {
+		if err := a.revoke(ctx, tx, s, now); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, insertToken, successor.id, successor.user, successor.hash, successor.expires)
 		return err
 	})
+	if errors.Is(err, errOver) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("refresh: %w", err)
 	}
-	a.revoked(s, now)
-	a.put(session{successor, a.enter(successor, now)})
+	u.open = append(u.open, session{successor, a.book.enter(successor, now)})
 	return nil
 }
 
-func (a *api) logout(ctx context.Context, conn *pgx.Conn, s session) error {
+func (a *api) logout(ctx context.Context, conn *pgx.Conn, u *user) error {
 	now := time.Now()
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return revoke(ctx, tx, s.token, now) })
-	if err != nil {
+	s, ok := a.spend(u, now)
+	if !ok {
+		return a.login(ctx, conn, u)
+	}
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return a.revoke(ctx, tx, s, now) })
+	if err != nil && !errors.Is(err, errOver) {
 		return fmt.Errorf("log out: %w", err)
 	}
-	a.revoked(s, now)
 	return nil
 }
 
-// enter and revoked tell the ledger, if there is one.
-func (a *api) enter(t token, now time.Time) (place int) {
-	if a.book == nil {
-		return -1
+// spend takes one of the user's sessions, at random, of those that have not expired. Whatever becomes of the call that
+// its token is spent on, it counts as revoked.
+func (a *api) spend(u *user, now time.Time) (s session, ok bool) {
+	for len(u.open) > 0 {
+		if s = pluck(&u.open); s.expires.After(now) {
+			a.book.revoke(s.entry, now)
+			return s, true
+		}
 	}
-	return a.book.enter(t, now)
+	return s, false
 }
 
-func (a *api) revoked(s session, now time.Time) {
-	if a.book != nil {
-		a.book.revoke(s.place, now)
-	}
-}
+// errOver says that a call was so slow that its session came to its end, and may be gone.
+var errOver = errors.New("the session is over")
 
 // revoke finds a token by what its user shows and revokes it.
-func revoke(ctx context.Context, tx pgx.Tx, t token, now time.Time) error {
+func (a *api) revoke(ctx context.Context, tx pgx.Tx, s session, now time.Time) error {
 	var id uuid
 	var revoked bool
-	err := tx.QueryRow(ctx, selectToken, t.hash).Scan(&id, &revoked)
+	err := tx.QueryRow(ctx, selectToken, s.hash).Scan(&id, &revoked)
 	switch {
+	case errors.Is(err, pgx.ErrNoRows) && !a.book.stays(s.entry):
+		return errOver
 	case errors.Is(err, pgx.ErrNoRows):
-		return fmt.Errorf("live token %s is LOST: its user is logged out", t.id)
+		return fmt.Errorf("live token %s is %w: its user is logged out", s.id, errLost)
 	case err != nil:
 		return err
-	case revoked || id != t.id:
-		return fmt.Errorf("live token %s is not what it was", t.id)
+	case revoked || id != s.id:
+		return fmt.Errorf("live token %s is not what it was", s.id)
 	}
 	_, err = tx.Exec(ctx, revokeToken, id, now)
 	return err

@@ -31,34 +31,35 @@ func makeSchema(ctx context.Context, conn *pgx.Conn) (revision string, err error
 const users = 1_000
 
 // loadUsers fills the table users.
-func loadUsers(ctx context.Context, conn *pgx.Conn) ([]uuid, error) {
-	ids := make([]uuid, users)
+func loadUsers(ctx context.Context, conn *pgx.Conn) ([]*user, error) {
+	all := make([]*user, users)
 	_, err := conn.CopyFrom(ctx, pgx.Identifier{"users"}, []string{"id", "email"}, pgx.CopyFromSlice(users, func(i int) ([]any, error) {
-		ids[i] = newUUID()
-		return []any{ids[i], fmt.Sprintf("user%d@example.org", i)}, nil
+		all[i] = &user{id: newUUID()}
+		return []any{all[i].id, fmt.Sprintf("user%d@example.org", i)}, nil
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("load users: %w", err)
 	}
-	return ids, nil
+	return all, nil
 }
 
 // loadBacklog fills the table with n tokens that a janitor should have looked after for months, enters them in the
-// ledger, and returns the sessions that are open.
-func loadBacklog(ctx context.Context, conn *pgx.Conn, n int, users []uuid, book *ledger) ([]session, error) {
+// ledger, and gives the users the sessions that are open.
+func loadBacklog(ctx context.Context, conn *pgx.Conn, n int, users []*user, book *ledger) error {
 	now := time.Now()
 	var rest []token // of the session being loaded
-	var open []session
+	var u *user      // whose it is
 	columns := []string{"id", "user_id", "token_hash", "created_at", "expires_at", "is_revoked", "revoked_at"}
 	_, err := conn.CopyFrom(ctx, pgx.Identifier{"refresh_tokens"}, columns, pgx.CopyFromSlice(n, func(int) ([]any, error) {
 		for len(rest) == 0 {
-			rest = pastSession(users[rand.IntN(len(users))], now)
+			u = users[rand.IntN(len(users))]
+			rest = pastSession(u.id, now)
 		}
 		t := rest[0]
 		rest = rest[1:]
-		place := book.enter(t, now)
+		e := book.enter(t, now)
 		if !t.revoked && t.expires.After(now.Add(time.Hour)) { // not one that expires in the middle of a call
-			open = append(open, session{t, place})
+			u.open = append(u.open, session{t, e})
 		}
 		var at any
 		if !t.at.IsZero() {
@@ -67,15 +68,15 @@ func loadBacklog(ctx context.Context, conn *pgx.Conn, n int, users []uuid, book 
 		return []any{t.id, t.user, t.hash, t.created, t.expires, t.revoked, at}, nil
 	}))
 	if err != nil {
-		return nil, fmt.Errorf("load tokens: %w", err)
+		return fmt.Errorf("load tokens: %w", err)
 	}
 	// The load's own debts, which are not the janitor's: statistics, and pages that are not on the disk yet.
 	for _, sql := range []string{"ANALYZE refresh_tokens", "CHECKPOINT"} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
-			return nil, fmt.Errorf("settle the load: %w", err)
+			return fmt.Errorf("settle the load: %w", err)
 		}
 	}
-	return open, nil
+	return nil
 }
 
 // pastSession makes up a session: a login, refreshes every few hours that each revoke a token and make its
@@ -84,9 +85,9 @@ func pastSession(user uuid, now time.Time) []token {
 	expires := now
 	switch p := rand.Float64(); {
 	case p < 0.75: // long over
-		expires = now.Add(-keepExpired - rand.N(90*24*time.Hour))
+		expires = now.Add(-shown.expired - rand.N(90*24*time.Hour))
 	case p < 0.80: // due within the next ten minutes, so that each run finds some more
-		expires = now.Add(-keepExpired + rand.N(10*time.Minute))
+		expires = now.Add(-shown.expired + rand.N(10*time.Minute))
 	default: // at its height
 		expires = now.Add(rand.N(lifetime))
 	}

@@ -66,6 +66,7 @@ type logLine struct {
 	StopReason string `json:"stop_reason"`
 	Expired    int64  `json:"deleted_expired"`
 	Revoked    int64  `json:"deleted_revoked"`
+	Uncertain  int64  `json:"uncertain_rows"`
 	Duration   time.Duration
 	Error      string
 }
@@ -73,11 +74,10 @@ type logLine struct {
 func (l logLine) words() string { return strings.TrimSuffix(l.Msg+": "+l.Error, ": ") }
 
 // startDaemon starts the janitor and returns when it serves its status page.
-func startDaemon(ctx context.Context, binary, url, listen string) (*daemon, error) {
-	cmd := exec.Command("/bin/sh", "-c", holdScript, "hold.sh", binary,
-		"--database-url="+url, "--listen="+listen, "--log-format=json",
-		"--keep-expired="+keepExpired.String(), "--keep-revoked="+keepRevoked.String(),
-		"--schedule=@every 10s", "--schedule-jitter=0s")
+func startDaemon(ctx context.Context, binary, url string, keep keep, flags ...string) (*daemon, error) {
+	args := append([]string{"-c", holdScript, "hold.sh", binary, "--log-format=json", "--database-url=" + url,
+		"--keep-expired=" + keep.expired.String(), "--keep-revoked=" + keep.revoked.String()}, flags...)
+	cmd := exec.Command("/bin/sh", args...)
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "TOKEN_JANITOR_") { // meant for another janitor
 			cmd.Env = append(cmd.Env, pair)
@@ -162,11 +162,14 @@ func (d *daemon) stop() error {
 	case <-d.done:
 		return d.ended
 	case <-time.After(stopLimit):
-		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
+		_ = d.signal(syscall.SIGKILL)
 		<-d.done
 		return fmt.Errorf("the janitor did not end within %s of SIGTERM", stopLimit)
 	}
 }
+
+// signal sends the janitor a signal. KILL takes with it what holds it.
+func (d *daemon) signal(s syscall.Signal) error { return syscall.Kill(-d.cmd.Process.Pid, s) }
 
 // failure is why the janitor ended by itself.
 func (d *daemon) failure() error {
@@ -177,42 +180,48 @@ func (d *daemon) failure() error {
 	return d.ended
 }
 
-// deleted is how many tokens the janitor's metrics say it has deleted.
-func (d *daemon) deleted(ctx context.Context) (int64, error) {
+// counts are what the janitor's metrics say, the sum of all labels for each name.
+func (d *daemon) counts(ctx context.Context) (map[string]float64, error) {
 	const patience = 10 * time.Second // that of Prometheus
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.address+"/metrics", nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		select {
 		case <-d.done: // how it ended says more than that nobody answers
-			return 0, d.failure()
+			return nil, d.failure()
 		case <-time.After(time.Second):
 		}
-		return 0, fmt.Errorf("read the janitor's metrics: %w", err)
+		return nil, fmt.Errorf("read the janitor's metrics: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("read the janitor's metrics: %s", resp.Status)
+		return nil, fmt.Errorf("read the janitor's metrics: %s", resp.Status)
 	}
-	var sum float64
+	sums := map[string]float64{}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "token_janitor_tokens_deleted_total{"); ok {
-			_, value, _ := strings.Cut(rest, "} ")
-			n, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				return 0, fmt.Errorf("read the janitor's metrics: %q: %w", lines.Text(), err)
-			}
-			sum += n
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
 		}
+		// No label's value here holds a space.
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		name, _, _ := strings.Cut(series, "{")
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read the janitor's metrics: %q: %w", lines.Text(), err)
+		}
+		sums[name] += n
 	}
 	if err := lines.Err(); err != nil {
-		return 0, fmt.Errorf("read the janitor's metrics: %w", err)
+		return nil, fmt.Errorf("read the janitor's metrics: %w", err)
 	}
-	return int64(sum), nil
+	return sums, nil
 }
+
+// deletedTotal is the metric of how many tokens the janitor has deleted.
+const deletedTotal = "token_janitor_tokens_deleted_total"

@@ -21,7 +21,7 @@ const listening = `echo '{"level":"INFO","msg":"listening","address":"127.0.0.1:
 
 func TestJanitorThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	_, err := startDaemon(t.Context(), stand(t, `echo '{"level":"ERROR","msg":"cannot listen","error":"in use"}' >&2; exit 1`), "", "")
+	_, err := startDaemon(t.Context(), stand(t, `echo '{"level":"ERROR","msg":"cannot listen","error":"in use"}' >&2; exit 1`), "", keep{})
 	if err == nil || !strings.Contains(err.Error(), "start token-janitor: the janitor ended: exit status 1: cannot listen: in use") {
 		t.Errorf("got %v", err)
 	}
@@ -37,9 +37,9 @@ func TestJanitorThatEndsByItself(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d, err := startDaemon(t.Context(), stand(t, listening+c.script), "", "")
+			d, err := startDaemon(t.Context(), stand(t, listening+c.script), "", keep{})
 			if err == nil { // else it was gone before anybody saw that it listened
-				_, err = d.deleted(t.Context())
+				_, err = d.counts(t.Context())
 			}
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("it tells %v, want %q", err, c.want)
@@ -50,7 +50,7 @@ func TestJanitorThatEndsByItself(t *testing.T) {
 
 func TestRunThatFailsIsAnError(t *testing.T) {
 	t.Parallel()
-	d, err := startDaemon(t.Context(), stand(t, listening+`echo '{"level":"ERROR","msg":"run","outcome":"failed","error":"oops"}' >&2`), "", "")
+	d, err := startDaemon(t.Context(), stand(t, listening+`echo '{"level":"ERROR","msg":"run","outcome":"failed","error":"oops"}' >&2`), "", keep{})
 	if err != nil {
 		t.Fatal(err)
 	}

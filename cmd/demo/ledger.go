@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,30 +10,43 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// What the janitor is told to keep. The ledger reckons with the same.
-const (
-	keepExpired = time.Hour
-	// The default, 168h, is as long as a token of this API lives: all would expire before they have been revoked for
-	// so long, and there would be nothing to see.
-	keepRevoked = 72 * time.Hour
-)
+// keep is how long the janitor is told to keep tokens. The ledger reckons with the same.
+type keep struct{ expired, revoked time.Duration }
+
+// shown is what the demo keeps. The default for revoked ones, 168h, is as long as a token of its API lives: all would
+// expire before they have been revoked for so long, and there would be nothing to see.
+var shown = keep{expired: time.Hour, revoked: 72 * time.Hour}
+
+// until is the time before which nobody may delete the token.
+func (k keep) until(t token) time.Time {
+	end := t.expires.Add(k.expired)
+	if old := t.at.Add(k.revoked); t.revoked && !t.at.IsZero() && old.Before(end) {
+		return old
+	}
+	return end
+}
 
 // ledger knows of every token whether it must be in the table. It is written from what the API asked for and was
-// told is committed, never from the table. Its methods may be called from several goroutines.
+// told is committed, never from the table. What lets a token go is noted before the database hears of it, and what
+// keeps one after it has answered: so it never asks for more than must be, also when an answer is lost.
+// Its methods may be called from several goroutines.
 type ledger struct {
-	mu      sync.Mutex
-	entries []entry
-	due     int64 // tokens that may go
-	passed  int64 // those of them that are in entries, being due only since
-	next    int   // where the check goes on
-	checked int64
+	keep keep
+
+	mu        sync.Mutex
+	entries   []*entry // of tokens that must stay, or had to a moment ago
+	forgotten map[uuid]bool
+	entered   int64
+	due       int64 // tokens that may go
+	next      int   // where the check goes on
+	checked   int64
 }
 
 // entry is a token that nobody may delete before its time.
 type entry struct {
-	id    uuid
-	until time.Time
-	due   bool
+	id, user uuid
+	until    time.Time
+	due      bool // it is among those that may go
 }
 
 // standing is where a ledger stands.
@@ -41,28 +55,72 @@ type standing struct{ due, stay, checked int64 }
 func (l *ledger) standing() standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return standing{due: l.due, stay: int64(len(l.entries)) - l.passed, checked: l.checked}
+	return standing{due: l.due, stay: int64(len(l.entries)), checked: l.checked}
 }
 
-// enter adds a token that is committed and returns its place.
-func (l *ledger) enter(t token, now time.Time) (place int) {
+// enter adds a token that is committed. A nil ledger, which nobody checks, keeps none.
+func (l *ledger) enter(t token, now time.Time) *entry {
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t.until().Before(now) {
+	l.entered++
+	e := &entry{id: t.id, user: t.user, until: l.keep.until(t)}
+	if e.due = e.until.Before(now); e.due {
 		l.due++
-		return -1
+	} else {
+		l.entries = append(l.entries, e)
 	}
-	l.entries = append(l.entries, entry{id: t.id, until: t.until()})
-	return len(l.entries) - 1
+	return e
 }
 
-// revoke notes that a token is revoked.
-func (l *ledger) revoke(place int, at time.Time) {
+// revoke notes that a token is about to be revoked.
+func (l *ledger) revoke(e *entry, at time.Time) {
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if end := at.Add(keepRevoked); end.Before(l.entries[place].until) {
-		l.entries[place].until = end
+	if end := at.Add(l.keep.revoked); end.Before(e.until) {
+		e.until = end
 	}
+}
+
+// prolong notes that a token, which is not revoked, has got another end.
+func (l *ledger) prolong(e *entry, t token) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.until = l.keep.until(t)
+	if e.due {
+		e.due = false
+		l.due--
+		l.entries = append(l.entries, e)
+	}
+}
+
+// forget notes that a user is about to be deleted, with all their tokens.
+func (l *ledger) forget(user uuid) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.forgotten == nil {
+		l.forgotten = map[uuid]bool{}
+	}
+	l.forgotten[user] = true
+}
+
+// stays reports whether a token must be in the table now.
+func (l *ledger) stays(e *entry) bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.must(e, time.Now())
+}
+
+func (l *ledger) must(e *entry, now time.Time) bool {
+	return !e.until.Before(now) && !l.forgotten[e.user]
 }
 
 const (
@@ -110,20 +168,20 @@ WHERE NOT EXISTS (SELECT FROM refresh_tokens AS t WHERE t.id = must.id)`
 func (l *ledger) check(ctx context.Context, conn *pgx.Conn) (end bool, err error) {
 	l.mu.Lock()
 	var ids []uuid
-	until := map[uuid]time.Time{}
-	now := time.Now()
-	for ; l.next < len(l.entries) && len(ids) < checkRows; l.next++ {
-		e := &l.entries[l.next]
-		switch {
-		case e.due:
-		case e.until.Before(now):
+	asked := map[uuid]*entry{}
+	for now := time.Now(); l.next < len(l.entries) && len(ids) < checkRows; {
+		e := l.entries[l.next]
+		if !l.must(e, now) {
 			e.due = true
 			l.due++
-			l.passed++
-		default:
-			ids = append(ids, e.id)
-			until[e.id] = e.until
+			last := len(l.entries) - 1
+			l.entries[l.next], l.entries[last] = l.entries[last], nil
+			l.entries = l.entries[:last]
+			continue
 		}
+		ids = append(ids, e.id)
+		asked[e.id] = e
+		l.next++
 	}
 	if end = l.next == len(l.entries); end {
 		l.next = 0
@@ -138,17 +196,26 @@ func (l *ledger) check(ctx context.Context, conn *pgx.Conn) (end bool, err error
 	if err != nil {
 		return end, fmt.Errorf("check the ledger: %w", err)
 	}
-	// What came due while the query ran may have gone by right.
-	now = time.Now()
 	for _, id := range gone {
-		if until[id].After(now) {
-			return end, fmt.Errorf("token %s is LOST: it had to stay until %s and is not in the table", id, until[id].UTC().Format(time.RFC3339))
+		// What came due while the query ran may have gone by right.
+		if l.stays(asked[id]) {
+			return end, l.lost(asked[id])
 		}
 	}
 	l.mu.Lock()
 	l.checked += int64(len(ids))
 	l.mu.Unlock()
 	return end, nil
+}
+
+// errLost is what must not be: a token is gone that is still of use.
+var errLost = errors.New("LOST")
+
+// lost says that a token is gone that must stay.
+func (l *ledger) lost(e *entry) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Errorf("token %s is %w: it had to stay until %s and is not in the table", e.id, errLost, e.until.UTC().Format(time.RFC3339Nano))
 }
 
 // watcher opens the connection that checks go over.

@@ -24,7 +24,7 @@ func TestUntil(t *testing.T) {
 		{"revoked shortly before the end", token{expires: now.Add(time.Hour), revoked: true, at: now}, now.Add(2 * time.Hour)},
 		{"revoked, nobody knows when", token{expires: now.Add(100 * time.Hour), revoked: true}, now.Add(101 * time.Hour)},
 	} {
-		if got := c.token.until(); !got.Equal(c.want) {
+		if got := shown.until(c.token); !got.Equal(c.want) {
 			t.Errorf("%s: stays until %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -40,7 +40,7 @@ type hall struct {
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	h := &hall{url: pgtemp.Head(t), user: newUUID()}
+	h := &hall{url: pgtemp.Head(t), user: newUUID(), book: ledger{keep: shown}}
 	conn, err := watcher(t.Context(), h.url)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func newHall(t *testing.T) *hall {
 }
 
 // add puts a token that expires at a time into the table and the ledger.
-func (h *hall) add(t *testing.T, expires time.Time) (token, int) {
+func (h *hall) add(t *testing.T, expires time.Time) (token, *entry) {
 	t.Helper()
 	k := newToken(h.user, time.Now(), expires)
 	if _, err := h.conn.Exec(t.Context(), insertToken, k.id, k.user, k.hash, k.expires); err != nil {
@@ -80,11 +80,11 @@ func TestLedgerMissesWhatMustStayAndNothingElse(t *testing.T) {
 	t.Parallel()
 	h, now := newHall(t), time.Now()
 	h.add(t, now.Add(time.Hour)) // lives
-	revoked, place := h.add(t, now.Add(100*time.Hour))
-	h.book.revoke(place, now)
+	revoked, e := h.add(t, now.Add(100*time.Hour))
+	h.book.revoke(e, now)
 	due, _ := h.add(t, now.Add(-2*time.Hour))
-	old, place := h.add(t, now.Add(100*time.Hour))
-	h.book.revoke(place, now.Add(-73*time.Hour))
+	old, e := h.add(t, now.Add(100*time.Hour))
+	h.book.revoke(e, now.Add(-73*time.Hour))
 	h.remove(t, due)
 	h.remove(t, old)
 	if stayed, err := h.book.checkAll(t.Context(), h.conn); err != nil || stayed != 2 {

@@ -43,13 +43,14 @@ func (r *report) line(ctx context.Context) error {
 
 	deleting := "-"
 	if r.daemon != nil {
-		deleted, err := r.daemon.deleted(ctx)
+		counts, err := r.daemon.counts(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
 		}
+		deleted := int64(counts[deletedTotal])
 		deleting = perSecond(deleted - r.deleted)
 		r.deleted = deleted
 	}

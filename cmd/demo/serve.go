@@ -16,11 +16,11 @@ const serveReport = 10 * time.Second
 // serve is the API alone: it works on a database that others look after until ctx ends or
 // for as long as asked. Its error is a call that failed.
 func serve(ctx context.Context, opts options, out io.Writer) error {
-	a := &api{url: opts.database, rate: opts.rate, life: opts.lifetime}
+	a := &api{url: opts.database, rate: opts.rate, mix: daily, life: func() time.Duration { return opts.lifetime }}
 	if err := a.meet(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "the simulated API: %s users, %d calls a second, tokens that live %s\n", thousands(len(a.users)), opts.rate, opts.lifetime)
+	fmt.Fprintf(out, "the simulated API: %s users, %d calls a second, tokens that live %s\n", thousands(len(a.idle)), opts.rate, opts.lifetime)
 	working, end := context.WithCancel(ctx)
 	wrong := &trouble{end: end}
 	var worker sync.WaitGroup
@@ -60,13 +60,19 @@ func (a *api) meet(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find users: %w", err)
 	}
-	if a.users, err = pgx.CollectRows(rows, pgx.RowTo[uuid]); err != nil {
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid])
+	if err != nil {
 		return fmt.Errorf("find users: %w", err)
 	}
-	if len(a.users) == 0 {
-		a.users, err = loadUsers(ctx, conn)
+	if len(ids) == 0 {
+		a.idle, err = loadUsers(ctx, conn)
+		return err
 	}
-	return err
+	// One at a time is served; where there are few users, each is several people.
+	for len(a.idle) < max(len(ids), 2*apiConnections) {
+		a.idle = append(a.idle, &user{id: ids[len(a.idle)%len(ids)]})
+	}
+	return nil
 }
 
 // forget returns how long the calls took since it was last asked, shortest first.

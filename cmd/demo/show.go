@@ -84,12 +84,13 @@ func (s *stage) set(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.api = api{url: s.url, rate: s.rate, book: &s.book, life: s.lifetime}
+	s.book.keep = shown
+	s.api = api{url: s.url, rate: s.rate, mix: daily, life: func() time.Duration { return s.lifetime }, book: &s.book}
 	err = s.step("loading "+thousands(s.tokens)+" tokens", func() (_ string, err error) {
-		if s.api.users, err = loadUsers(ctx, conn); err != nil {
+		if s.api.idle, err = loadUsers(ctx, conn); err != nil {
 			return "", err
 		}
-		if s.api.open, err = loadBacklog(ctx, conn, s.tokens, s.api.users, &s.book); err != nil {
+		if err = loadBacklog(ctx, conn, s.tokens, s.api.idle, &s.book); err != nil {
 			return "", err
 		}
 		now := s.book.standing()
@@ -188,7 +189,7 @@ func (s *stage) act(ctx context.Context, r *report, wrong *trouble) {
 		case <-died:
 			wrong.note(s.daemon.failure())
 		case <-entrance:
-			daemon, err := startDaemon(ctx, s.binary, s.url, s.listen)
+			daemon, err := startDaemon(ctx, s.binary, s.url, shown, "--listen="+s.listen, "--schedule=@every 10s", "--schedule-jitter=0s")
 			if err != nil {
 				if ctx.Err() == nil {
 					wrong.note(err)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lifetime is how long a token of the API lives, counted from the login: a refresh does not prolong it.
+// lifetime is how long a token of the demo's API lives.
 const lifetime = 7 * 24 * time.Hour
 
 // uuid is an id as PostgreSQL has it.
@@ -42,13 +42,4 @@ func newToken(user uuid, created, expires time.Time) token {
 	_, _ = rand.Read(secret[:])
 	sum := sha256.Sum256(secret[:])
 	return token{id: newUUID(), user: user, hash: hex.EncodeToString(sum[:]), created: created, expires: expires}
-}
-
-// until is the time before which nobody may delete the token.
-func (t token) until() time.Time {
-	end := t.expires.Add(keepExpired)
-	if old := t.at.Add(keepRevoked); t.revoked && !t.at.IsZero() && old.Before(end) {
-		return old
-	}
-	return end
 }

@@ -13,8 +13,9 @@ import (
 )
 
 // Bouncer starts a PgBouncer of the test's own before the server of a database's URL and returns the URL that leads
-// through it. In mode "transaction" it shares two sessions among all who come. It goes with the test.
-func Bouncer(t testing.TB, database, mode string) string {
+// through it. In mode "transaction" it shares two sessions among all who come. Settings are lines for its pgbouncer.ini
+// that hold in place of ours. It goes with the test.
+func Bouncer(t testing.TB, database, mode string, settings ...string) string {
 	t.Helper()
 	program := Require(t, "pgbouncer")
 	u, err := url.Parse(database)
@@ -33,7 +34,7 @@ func Bouncer(t testing.TB, database, mode string) string {
 	}
 	config := filepath.Join(t.TempDir(), "pgbouncer.ini")
 	text := fmt.Sprintf("[databases]\n* = host=%s port=%s user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = %s\ndefault_pool_size = %d\n",
-		u.Hostname(), u.Port(), port, mode, size)
+		u.Hostname(), u.Port(), port, mode, size) + strings.Join(settings, "\n") + "\n"
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
