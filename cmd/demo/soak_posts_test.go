@@ -155,7 +155,7 @@ func (p *post) replace(ctx context.Context, kill bool) error {
 	if err := p.end(ctx, kill); err != nil {
 		return err
 	}
-	return p.begin(ctx)
+	return p.begin(context.WithoutCancel(ctx)) // a post without a janitor has nobody to look at
 }
 
 // leave ends the janitor for good.
