@@ -15,13 +15,13 @@ import (
 // this look went over.
 const estimateFor = time.Second
 
-// estimate is about how many rows are due in the walk; -1 = unknown. The planner tells, by
-// statistics which may be older than the last run, cut short or killed, and too few where it
-// takes is_revoked and revoked_at for two things: so where it told of rows that matter to a
-// batch it is asked again, from the first row that is still there.
-func (w *walk) estimate(ctx context.Context, key string, rows int64) (about int64, err error) {
+// estimate is about how many rows are due in the walk; -1 = unknown. The planner tells
+// (rows), by statistics which may be older than the last run, cut short or killed: so where
+// it tells of more than a batch it is asked again, from the first row that is still there.
+func (w *walk) estimate(ctx context.Context, key string) (about, rows int64, err error) {
+	rows, err = w.planned(ctx, key, w.floor)
 	about = rows
-	if about > int64(w.BatchMaxRows)/10 {
+	if err == nil && about > int64(w.BatchMaxRows) {
 		var first *string
 		var set string
 		err = w.exchangeWithin(ctx, min(estimateFor, w.StatementTimeout), query{w.sql.edge, w.args("until", w.until, "rows", 0), into(&first, &set)})
@@ -34,11 +34,11 @@ func (w *walk) estimate(ctx context.Context, key string, rows int64) (about int6
 	}
 	switch {
 	case code(err) != "": // the server took too long, or a lock is in the way
-		return -1, nil
+		return -1, rows, nil
 	case err != nil:
-		return 0, fmt.Errorf("estimate how many rows are due: %w", err)
+		return 0, 0, fmt.Errorf("estimate how many rows are due: %w", err)
 	}
-	return about, nil
+	return about, rows, nil
 }
 
 // planned is how many rows the planner expects from a key on.

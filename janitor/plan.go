@@ -18,24 +18,22 @@ type node struct {
 
 // walksIndex asks the server for its plan of the very statement that finds an edge:
 // whether it follows an index on the key, in its order and without looking at rows
-// outside the window, and how many rows it expects up to the walk's end. Asked for
-// each run, since an index may come and go; the answer covers what no catalogue query
+// outside the window. Asked for each run, since an index may come and go; the answer covers what no catalogue query
 // would (partial indexes, partitions, an index the planner may not use yet).
-func (w *walk) walksIndex(ctx context.Context, key string) (about int64, err error) {
+func (w *walk) walksIndex(ctx context.Context, key string) error {
 	var plans []struct{ Plan node }
 	var text string
 	args := w.args("until", w.until, "rows", w.BatchMaxRows)
 	if err := w.look(ctx, query{"EXPLAIN (FORMAT JSON) " + w.sql.edge, args, into(&text)}); err != nil {
-		return 0, fmt.Errorf("explain the window on %s: %w", key, err)
+		return fmt.Errorf("explain the window on %s: %w", key, err)
 	}
 	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
-		return 0, fmt.Errorf("read the plan of the window on %s: %w", key, err)
+		return fmt.Errorf("read the plan of the window on %s: %w", key, err)
 	}
-	rows, wrong := plans[0].Plan.follows(key)
-	if wrong != "" {
-		return 0, &planError{key: key, table: w.Table.Sanitize(), plan: wrong}
+	if _, wrong := plans[0].Plan.follows(key); wrong != "" {
+		return &planError{key: key, table: w.Table.Sanitize(), plan: wrong}
 	}
-	return int64(rows), nil
+	return nil
 }
 
 // look exchanges queries that a run begins with, and waits for a table that is locked.

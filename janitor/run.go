@@ -140,12 +140,11 @@ func (r *run) end(err error) (Result, error) {
 // plan decides along which index each of the two passes walks, and how far.
 func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	expired := r.walk(Expired, "expires_at", earliest, r.expiredBefore)
-	rows, err := expired.walksIndex(ctx, "expires_at")
-	if err != nil {
+	if err := expired.walksIndex(ctx, "expires_at"); err != nil {
 		return nil, err
 	}
 	oid := pgx.NamedArgs{"oid": r.oid}
-	err = r.look(ctx,
+	err := r.look(ctx,
 		query{statement("guard"), oid, into(&r.guarded)},
 		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks, &r.heap.gone)})
 	if err != nil {
@@ -154,9 +153,11 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
 		return nil, err
 	}
-	if expired.about, err = expired.estimate(ctx, "expires_at", rows); err != nil {
+	about, rows, err := expired.estimate(ctx, "expires_at")
+	if err != nil {
 		return nil, err
 	}
+	expired.about = about
 	if expired.floor == earliest {
 		expired.sweeps(expired.about)
 	}
@@ -167,7 +168,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
 	revoked := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
-	rows, err = revoked.walksIndex(ctx, "revoked_at")
+	err = revoked.walksIndex(ctx, "revoked_at")
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		// Without, it looks at each live row once. A row that was revoked before the
 		// cutoff was made before it, and expires within a token's life from then.
@@ -177,7 +178,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 		}
 		revoked = r.walk(Revoked, "expires_at", r.expiredBefore, until)
 		if r.TokenLifetime == 0 || r.TokenLifetime > r.KeepRevoked { // else next to no row is in the way
-			if rows, err = revoked.walksIndex(ctx, "expires_at"); err != nil {
+			if _, rows, err = revoked.estimate(ctx, "expires_at"); err != nil {
 				return nil, err
 			}
 			revoked.sweeps(rows)
@@ -189,7 +190,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	}
 	if revoked.ordered {
 		if err = revoked.skip(ctx, r.Floors[Revoked]); err == nil {
-			revoked.about, err = revoked.estimate(ctx, "revoked_at", rows)
+			revoked.about, _, err = revoked.estimate(ctx, "revoked_at")
 		}
 	}
 	return []*walk{expired, revoked}, err

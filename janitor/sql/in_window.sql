@@ -1,2 +1,3 @@
--- The rows of a window: from its floor to where edge.sql put its edge.
-:key >= :'floor'::timestamptz AND :key < current_setting('token_janitor.edge')::timestamptz
+-- The rows of a window: from its floor to where edge.sql put its edge. As there, the planner
+-- is not to see them.
+:key >= (SELECT :'floor'::timestamptz) AND :key < (SELECT current_setting('token_janitor.edge')::timestamptz)
