@@ -138,24 +138,53 @@ func TestPlanOfBlocks(t *testing.T) {
 			}
 			for _, reason := range Reasons {
 				w := r.walk(reason, "expires_at", at(-2*week), r.expiredBefore)
-				for name, p := range map[string]placed{"tie": w.sql.tie, "blocks": w.sql.blocks} {
-					for _, sql := range []string{p.delete, p.count, p.list} {
-						var plan string
-						lines := func(rows pgx.Rows) error {
-							all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-							plan = strings.Join(all, "\n")
-							return err
-						}
-						err := r.exchange(t.Context(), query{"EXPLAIN " + sql, w.args("first", "(100,0)", "end", "(200,0)", "rows", 1000), lines})
-						if err != nil {
-							t.Fatal(fmt.Errorf("explain %s: %w", sql, err))
-						}
-						if !strings.Contains(plan, "Tid Range Scan") || strings.Contains(plan, "Index") {
-							t.Errorf("%s, %s: %s\n%s", reason, name, sql, plan)
-						}
-					}
-				}
+				w.reaches(t, "Tid Range Scan", w.sql.tie, w.sql.blocks)
+				w.reaches(t, "Scan using ix_refresh_tokens_expires_at", w.sql.window)
 			}
 		})
+	}
+}
+
+// reaches fails the test unless the server reaches the rows of these places in one way only.
+func (w *walk) reaches(t *testing.T, want string, places ...placed) {
+	t.Helper()
+	for _, p := range places {
+		for _, sql := range []string{p.delete, p.count, p.list} {
+			var scans []string
+			lines := func(rows pgx.Rows) error {
+				all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+				for _, line := range all {
+					if strings.Contains(line, "Scan") {
+						scans = append(scans, line)
+					}
+				}
+				return err
+			}
+			err := w.exchange(t.Context(), query{"EXPLAIN " + sql, w.args("first", "(100,0)", "end", "(200,0)", "rows", 1000), lines})
+			if err != nil {
+				t.Fatal(fmt.Errorf("explain %s: %w", sql, err))
+			}
+			if len(scans) != 1 || !strings.Contains(scans[0], want) {
+				t.Errorf("%s: %s: %q, want %s", w.reason, sql, scans, want)
+			}
+		}
+	}
+}
+
+// A window of the pass over revoked_at is read from an index that holds revoked rows only.
+func TestPlanOfRevokedWindows(t *testing.T) {
+	t.Parallel()
+	tab := newTable(t)
+	tab.exec(`CREATE INDEX revoked_ones ON refresh_tokens (revoked_at) WHERE is_revoked`)
+	tab.fill(20_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
+	r := newRun(tab.Conn, settings())
+	if err := r.fixCutoffs(noon, noon, noon); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"SELECT", "ANALYZE refresh_tokens"} {
+		tab.exec(how)
+		w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
+		w.reaches(t, "Index Scan using revoked_ones", w.sql.window)
 	}
 }
