@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,43 +14,44 @@ import (
 // this look went over.
 const estimateFor = time.Second
 
-// estimate is about how many rows are due in the walk; -1 = unknown. The planner tells
-// (rows), by statistics which may be older than the last run, cut short or killed: so where
-// it tells of more than a batch it is asked again, from the first row that is still there.
-func (w *walk) estimate(ctx context.Context, key string) (about, rows int64, err error) {
-	rows, err = w.planned(ctx, key, w.floor)
-	about = rows
-	if err == nil && about > int64(w.BatchMaxRows) {
-		var first *string
-		var set string
-		err = w.exchangeWithin(ctx, min(estimateFor, w.StatementTimeout), query{w.sql.edge, w.args("until", w.until, "rows", 0), into(&first, &set)})
-		switch {
-		case err == nil && first == nil:
-			about = 0
-		case err == nil:
-			about, err = w.planned(ctx, key, *first)
-		}
+// estimate is about how many rows are due in the walk. The planner tells (rows), by
+// statistics which may be older than the last run, cut short or killed: so where it tells
+// of more than a batch it is asked again, from the first row that is still there. Both are
+// -1 where nobody knows.
+func (w *walk) estimate(ctx context.Context) (about, rows int64, err error) {
+	rows, err = w.planned(ctx, w.floor)
+	if err != nil || rows <= int64(w.BatchMaxRows) {
+		return rows, rows, err
 	}
+	var first *string
+	var set string
+	err = w.exchangeWithin(ctx, min(estimateFor, w.StatementTimeout), query{w.sql.edge, w.args("until", w.until, "rows", 0), into(&first, &set)})
 	switch {
-	case code(err) != "": // the server took too long, or a lock is in the way
+	case code(err) != "":
 		return -1, rows, nil
 	case err != nil:
-		return 0, 0, fmt.Errorf("estimate how many rows are due: %w", err)
+		return 0, 0, fmt.Errorf("look for the first row that is due: %w", err)
+	case first == nil:
+		return 0, rows, nil
 	}
-	return about, rows, nil
+	about, err = w.planned(ctx, *first)
+	return about, rows, err
 }
 
-// planned is how many rows the planner expects from a key on.
-func (w *walk) planned(ctx context.Context, key, from string) (int64, error) {
+// planned is how many rows the planner expects from a key on; -1 if the server took too
+// long, or a lock is in the way.
+func (w *walk) planned(ctx context.Context, from string) (int64, error) {
 	var text string
-	explain := strings.NewReplacer(":table", w.Table.Sanitize(), ":key", key).Replace(statement("estimate"))
-	err := w.exchange(ctx, query{explain, pgx.NamedArgs{"floor": from, "until": w.until}, into(&text)})
-	if err != nil {
-		return 0, err
+	err := w.exchange(ctx, query{w.sql.estimate, pgx.NamedArgs{"floor": from, "until": w.until}, into(&text)})
+	switch {
+	case code(err) != "":
+		return -1, nil
+	case err != nil:
+		return 0, fmt.Errorf("estimate how many rows are due: %w", err)
 	}
 	var plans []struct{ Plan node }
 	if err := json.Unmarshal([]byte(text), &plans); err != nil || len(plans) != 1 {
-		return 0, fmt.Errorf("read the plan: %w", err)
+		return 0, fmt.Errorf("read the plan of an estimate: %w", err)
 	}
 	return int64(plans[0].Plan.Rows), nil
 }

@@ -18,8 +18,9 @@ type node struct {
 
 // walksIndex asks the server for its plan of the very statement that finds an edge:
 // whether it follows an index on the key, in its order and without looking at rows
-// outside the window. Asked for each run, since an index may come and go; the answer covers what no catalogue query
-// would (partial indexes, partitions, an index the planner may not use yet).
+// outside the window. Asked for each run, since an index may come and go; the answer
+// covers what no catalogue query would (partial indexes, partitions, an index the planner
+// may not use yet).
 func (w *walk) walksIndex(ctx context.Context, key string) error {
 	var plans []struct{ Plan node }
 	var text string
@@ -53,30 +54,30 @@ func (r *run) look(ctx context.Context, queries ...query) error {
 	}
 }
 
-// follows says how many rows the plan expects to meet on the index, and the first
-// step that does not follow it, if any.
-func (n node) follows(key string) (rows float64, wrong string) {
+// follows says whether the plan reads an index on the key, and the first step that does
+// not follow it, if any.
+func (n node) follows(key string) (reads bool, wrong string) {
 	switch n.Type {
 	case "Index Scan", "Index Only Scan":
 		if !strings.Contains(n.Cond, key) {
-			return 0, n.Type + " on " + n.Table + " without a condition on " + key
+			return false, n.Type + " on " + n.Table + " without a condition on " + key
 		}
-		return n.Rows, ""
+		return true, ""
 	}
 	if n.Table != "" {
-		return 0, n.Type + " on " + n.Table
+		return false, n.Type + " on " + n.Table
 	}
 	for _, child := range n.Plans {
-		more, wrong := child.follows(key)
+		child, wrong := child.follows(key)
 		if wrong != "" {
-			return 0, wrong
+			return false, wrong
 		}
-		rows += more
+		reads = reads || child
 	}
-	if strings.HasSuffix(n.Type, "Sort") && rows > 0 {
-		return 0, n.Type // of rows that the index has in another order
+	if strings.HasSuffix(n.Type, "Sort") && reads {
+		return false, n.Type // of rows that the index has in another order
 	}
-	return rows, ""
+	return reads, ""
 }
 
 // planError says that the server has no index to walk.

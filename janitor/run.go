@@ -153,7 +153,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
 		return nil, err
 	}
-	about, rows, err := expired.estimate(ctx, "expires_at")
+	about, rows, err := expired.estimate(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 		}
 		revoked = r.walk(Revoked, "expires_at", r.expiredBefore, until)
 		if r.TokenLifetime == 0 || r.TokenLifetime > r.KeepRevoked { // else next to no row is in the way
-			if _, rows, err = revoked.estimate(ctx, "expires_at"); err != nil {
+			if rows, err = revoked.planned(ctx, revoked.floor); err != nil {
 				return nil, err
 			}
 			revoked.sweeps(rows)
@@ -190,7 +190,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	}
 	if revoked.ordered {
 		if err = revoked.skip(ctx, r.Floors[Revoked]); err == nil {
-			revoked.about, _, err = revoked.estimate(ctx, "revoked_at")
+			revoked.about, _, err = revoked.estimate(ctx)
 		}
 	}
 	return []*walk{expired, revoked}, err

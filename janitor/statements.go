@@ -18,6 +18,7 @@ var files embed.FS
 type statements struct {
 	path                      string
 	edge, next, span, overdue string
+	estimate, dueRange        string
 	take, takeWaiting         string
 	free, freeWaiting, step   string // for isolate.sql, which executes them
 	window, tie, blocks       placed
@@ -67,6 +68,8 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		next:        text("next"),
 		span:        text("span"),
 		overdue:     text("overdue"),
+		estimate:    text("estimate"),
+		dueRange:    text("range"),
 		take:        text("take", skipLocked...),
 		takeWaiting: text("take", wait...),
 		free:        executed.Replace(text("free", skipLocked...)),

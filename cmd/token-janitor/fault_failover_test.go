@@ -71,14 +71,7 @@ func TestFailover(t *testing.T) {
 	}
 	d := start(t, "", strings.Replace(both.String(), both.Host, both.Host+","+other.Host, 1)+"&target_session_attrs=read-write",
 		"--batch-max-rows=50", "--load=0.1")
-	if err := again(t.Context(), func() error {
-		if count(t, conn, `token_hash LIKE 'due %'`) == due {
-			return errors.New("the run has not begun")
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	begun(t, conn, due)
 	// It heeds this when it comes back.
 	if _, err := conn.Exec(t.Context(), `ALTER SYSTEM SET default_transaction_read_only = on`); err != nil {
 		t.Fatal(err)
@@ -116,6 +109,19 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// begun waits until a run has deleted the first of so many due rows.
+func begun(t *testing.T, conn *pgx.Conn, due int64) {
+	t.Helper()
+	if err := again(t.Context(), func() error {
+		if count(t, conn, `token_hash LIKE 'due %'`) == due {
+			return errors.New("the run has not begun")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestReadOnly: a server that stops to take writes in the middle of a run ends it, says so, and is worked on again
 // when it takes them.
 func TestReadOnly(t *testing.T) {
@@ -125,14 +131,7 @@ func TestReadOnly(t *testing.T) {
 	const due = 5000
 	live := backlog(t, conn, due)
 	d := start(t, "", server.URL("postgres"), "--batch-max-rows=50", "--load=0.1")
-	if err := again(t.Context(), func() error {
-		if count(t, conn, `token_hash LIKE 'due %'`) == due {
-			return errors.New("the run has not begun")
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	begun(t, conn, due)
 	for _, sql := range []string{`ALTER SYSTEM SET default_transaction_read_only = on`, `SELECT pg_reload_conf()`} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
