@@ -23,12 +23,15 @@ const (
 
 // boot waits until the database is there and the schema as it has to be, upgrading it
 // in that mode, and returns what it found. It tries again, at ever longer intervals,
-// while again says that an error may pass, and logs each error once until it changes.
-func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool) (state migrations.State, err error) {
+// while again says that an error may pass, and logs each error once until it changes. The
+// connection that found the schema in order serves for what is to be done then, if anything.
+func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool, then func(*pgx.Conn, migrations.State)) (state migrations.State, err error) {
 	said, saidAt := "", time.Time{}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		tried := s.connected(ctx, func(conn *pgx.Conn) (err error) {
-			state, err = s.ensure(ctx, conn, mode)
+			if state, err = s.ensure(ctx, conn, mode); err == nil && then != nil {
+				then(conn, state)
+			}
 			return err
 		})
 		if tried == nil {
@@ -58,13 +61,13 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 
 // bootOnce is boot for a command that somebody waits for: at most --connect-timeout,
 // and only for what passes by itself.
-func (s *service) bootOnce(ctx context.Context, mode migrations.Mode) (migrations.State, error) {
+func (s *service) bootOnce(ctx context.Context, mode migrations.Mode, then func(*pgx.Conn, migrations.State)) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
 	defer stop()
 	return s.boot(ctx, mode, func(err error) bool {
 		var notReady *migrations.NotReadyError
 		return errors.As(err, &notReady) || unreachable(err)
-	})
+	}, then)
 }
 
 // mode is what boot may do to the schema: a dry run changes nothing.

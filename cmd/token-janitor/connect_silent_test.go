@@ -45,7 +45,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	defer listener.Close() // it never answers, but the kernel accepts
 	c.DatabaseURL = "postgres://u@" + listener.Addr().String() + "/app?sslmode=disable&connect_timeout=1"
 	s := newService(config{DatabaseURL: c.DatabaseURL, ConnectTimeout: 100 * time.Millisecond, LogLevel: "error"})
-	_, err = s.bootOnce(t.Context(), "check")
+	_, err = s.bootOnce(t.Context(), "check", nil)
 	if err == nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("a wait that ends must name what it was for: %v", err)
 	}

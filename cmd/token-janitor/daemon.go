@@ -80,7 +80,7 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 	})
 
 	// The daemon waits for ever: a sidecar that exits takes its pod down with it.
-	state, err := s.boot(ctx, s.mode(), func(error) bool { return true })
+	state, err := s.boot(ctx, s.mode(), func(error) bool { return true }, nil)
 	if err != nil {
 		return
 	}
@@ -139,7 +139,7 @@ func (s *service) alone(ctx context.Context) {
 		return
 	}
 	defer s.running.Unlock()
-	_, _, _ = s.tick(ctx) // logged there
+	_, _, _ = s.tick(ctx, s.attempt) // logged there
 }
 
 // planned hears when the next tick is due.

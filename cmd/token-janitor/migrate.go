@@ -30,7 +30,7 @@ func (s *service) migrate(ctx context.Context, step string) int {
 		err = s.connected(ctx, s.current(ctx))
 	case "upgrade":
 		var state migrations.State
-		state, err = s.bootOnce(ctx, migrations.Upgrade)
+		state, err = s.bootOnce(ctx, migrations.Upgrade, nil)
 		switch {
 		case err != nil:
 		case state.Upgraded:

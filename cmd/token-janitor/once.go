@@ -16,33 +16,24 @@ import (
 
 // once does one run, prints its summary and returns the exit code.
 func (s *service) once(ctx context.Context) int {
-	began := time.Now()
 	if watched(os.Stderr) {
 		shown := &bar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
 		s.onBatch, s.beforeLog = shown.hear, shown.clear
 	}
-	state, err := s.bootOnce(ctx, s.mode())
-	res := janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, DryRun: s.DryRun, Began: began, Duration: time.Since(began)}
-	switch {
-	case err == nil:
-		worked := make(chan struct{})
-		go func() {
-			defer close(worked)
-			res, state, err = s.tick(ctx)
-		}()
-		select {
-		case <-worked:
-		case <-s.overtime(ctx):
-			s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
-			return exitFailed
-		}
-	case ctx.Err() != nil: // a signal came first
-		res.Outcome, res.StopReason, err = janitor.Partial, janitor.StopCancelled, nil
-		s.report(res, nil)
-	default:
-		s.report(res, err)
+	var res janitor.Result
+	var state migrations.State
+	var err, printed error
+	worked := make(chan struct{})
+	go func() {
+		defer close(worked)
+		res, state, err = s.tick(ctx, s.first)
+	}()
+	select {
+	case <-worked:
+	case <-s.overtime(ctx):
+		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
+		return exitFailed
 	}
-	var printed error
 	if s.Output == "json" {
 		printed = printJSON(os.Stdout, res, state, err, s.wouldTake(res))
 	} else {

@@ -56,7 +56,7 @@ func TestBootBacksOff(t *testing.T) {
 			}
 			tries = append(tries, time.Now())
 			return true
-		})
+		}, nil)
 		if !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("got %v, want what it waited for", err)
 		}
@@ -96,7 +96,7 @@ func TestBootTellsWhatChanges(t *testing.T) {
 				write(t, file, "mysql://u:"+secret+"@db/app")
 			}
 			return tries < 8
-		})
+		}, nil)
 		if err == nil || strings.Contains(err.Error()+log.String(), secret) {
 			t.Errorf("got %v and\n%s", err, &log)
 		}

@@ -57,10 +57,10 @@ const startAgain = 24 * time.Hour
 
 // tick does one run: connect, check the schema, run. What became of it goes to metrics,
 // history and log. Its error is the run's, and has been logged.
-func (s *service) tick(ctx context.Context) (janitor.Result, migrations.State, error) {
+func (s *service) tick(ctx context.Context, attempt func(context.Context) (janitor.Result, migrations.State, error)) (janitor.Result, migrations.State, error) {
 	began := time.Now()
 	s.history.begins()
-	res, state, err := s.attempt(ctx)
+	res, state, err := attempt(ctx)
 	if res.Outcome == "" { // it did not get as far as a run
 		res = janitor.Result{
 			Outcome: janitor.Failed, StopReason: janitor.StopError, DryRun: s.DryRun,
@@ -83,19 +83,38 @@ func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrat
 		if state, err = s.ensure(ctx, conn, migrations.Check); err != nil {
 			return err
 		}
-		settings := s.settings(state.Table)
-		if time.Since(s.began) > startAgain {
-			s.floors, s.began = nil, time.Now()
-		}
-		settings.Floors = s.floors
-		res, err = janitor.Run(ctx, conn, settings)
-		res.Refusal = oneLine(res.Refusal)
-		if len(res.Floors) > 0 {
-			s.floors = res.Floors
-		}
+		res, err = s.run(ctx, conn, state.Table)
 		return err
 	})
 	return res, state, err
+}
+
+// first is the attempt of a process that does no other: it boots, and runs over the same
+// connection.
+func (s *service) first(ctx context.Context) (res janitor.Result, state migrations.State, err error) {
+	var ran error
+	state, err = s.bootOnce(ctx, s.mode(), func(conn *pgx.Conn, state migrations.State) {
+		res, ran = s.run(ctx, conn, state.Table)
+	})
+	if ran != nil {
+		err = plainly(ran)
+	}
+	return res, state, err
+}
+
+// run has the engine do its work.
+func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier) (janitor.Result, error) {
+	settings := s.settings(table)
+	if time.Since(s.began) > startAgain {
+		s.floors, s.began = nil, time.Now()
+	}
+	settings.Floors = s.floors
+	res, err := janitor.Run(ctx, conn, settings)
+	res.Refusal = oneLine(res.Refusal)
+	if len(res.Floors) > 0 {
+		s.floors = res.Floors
+	}
+	return res, err
 }
 
 // connected does something over a connection of its own. A panic in it is an error: it
