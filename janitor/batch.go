@@ -32,7 +32,7 @@ func (w *walk) batch(ctx context.Context, most int64, rows *int64, queries ...qu
 	w.result.Batches[w.reason]++
 	w.result.LongestBatch = max(w.result.LongestBatch, took)
 	if w.OnBatch != nil {
-		w.OnBatch(Batch{Reason: w.reason, Rows: *rows, Window: cutFor, Took: took, Done: w.due, About: w.about})
+		w.OnBatch(Batch{Reason: w.reason, Pass: w.pass.reason, Rows: *rows, Window: cutFor, Took: took, Done: w.due, About: w.pass.about})
 	}
 	return nil
 }

@@ -6,9 +6,8 @@ import (
 )
 
 // heap is where the rows lie: in so many leaves (partitions, or the table itself), the
-// longest of so many blocks, all together of so many. So many rows went since the planner
-// was last told.
-type heap struct{ leaves, longest, blocks, gone int64 }
+// longest of so many blocks, all together of so many.
+type heap struct{ leaves, longest, blocks int64 }
 
 // stretch is a part of the heap that a walk clears by its place, a range of blocks a
 // batch, where the index serves it ill.
@@ -16,6 +15,7 @@ type stretch struct {
 	placed
 	next, end int64                       // blocks, in each of the leaves
 	behind    func(context.Context) error // where the walk goes on
+	beside    *walk                       // which is done as well, block by block; nil: none
 
 	most, usual, perBlock int64 // rows in a block of each leaf: at most, usually, and as the last batch had it
 }
@@ -27,9 +27,19 @@ const (
 	mostPerBlock = 226
 )
 
-// dense is how many rows to look at, for each block of the heap, make a sweep: half of
-// what fits, so that it reads at most twice of what it has to.
-const dense = rowsPerBlock / 2
+const (
+	// sweepAfter is how many rows a walk cuts windows for before it looks whether a sweep
+	// would serve it better: some milliseconds of work, as that look.
+	sweepAfter = 10_000
+	// dense is how many rows of the walk, for each block of the heap, make a sweep: a
+	// quarter of what fits, so that it reads at most four times of what it has to, in
+	// order. What else it passes over costs a sixth of a deletion, but a row that the index
+	// finds where no neighbour of it is due, up to seven: measured in memory.
+	dense = rowsPerBlock / 4
+	// sampleBlocks is how many blocks tell of all: to a twentieth, if half of them hold
+	// such rows.
+	sampleBlocks = 400
+)
 
 func (h heap) stretch(p placed, first, end int64, behind func(context.Context) error) *stretch {
 	leaves := max(1, h.leaves)
@@ -37,16 +47,36 @@ func (h heap) stretch(p placed, first, end int64, behind func(context.Context) e
 		most: mostPerBlock * leaves, usual: rowsPerBlock * leaves, perBlock: mostPerBlock * leaves}
 }
 
-// sweeps makes a walk read the whole heap, if it has to look at so many rows (by the
-// planner's estimate) that this is sooner done than along the index, which costs a second
-// look at each row, to find the edges, and leads through the heap in an order that need
-// not be the heap's. Not where a budget may end the run: the next would begin at the first
-// block again.
-func (w *walk) sweeps(rows int64) {
-	if w.MaxRows > 0 || w.MaxRunTime > 0 || rows <= 0 || rows < w.dense*w.heap.blocks {
-		return
+// maySweep lets a walk read the whole heap, where that is sooner done than along the index,
+// which costs a second look at each row, to find the edges, and leads through the heap in
+// an order that need not be the heap's. Not where a budget may end the run, nor behind a
+// floor: the next would begin at the first block again.
+func (w *walk) maySweep() {
+	w.sweepable = w.floor == earliest || !w.ordered
+	if w.MaxRows > 0 || w.MaxRunTime > 0 {
+		w.sweepable = false
+	}
+}
+
+// sweep makes the walk one if its rows are dense in the heap. The heap itself tells, for
+// the planner's statistics may be from before the rows were there.
+func (w *walk) sweep(ctx context.Context) error {
+	w.sweepable = false
+	if w.stay > 0 {
+		return nil // it would meet them again
+	}
+	rows, err := w.sampled(ctx)
+	if err != nil || rows < w.dense*w.heap.blocks {
+		return err
+	}
+	if w.ordered {
+		w.about = *w.due.of(w.reason) + rows
 	}
 	w.stretch = w.heap.stretch(w.sql.blocks, 0, w.heap.longest, w.swept)
+	if w.beside != nil {
+		w.stretch.placed, w.stretch.beside = w.sql.swept, w.beside
+	}
+	return nil
 }
 
 // swept ends a sweep. A row that somebody changed meanwhile may have moved to a block that
@@ -54,7 +84,11 @@ func (w *walk) sweeps(rows int64) {
 // long, the next run begins at the start.
 func (w *walk) swept(ctx context.Context) error {
 	empty, known := true, true
-	if w.ordered && w.stay == 0 && !w.DryRun {
+	switch {
+	case !w.ordered || w.stay > 0 || w.DryRun:
+	case *w.due.of(w.reason) > seenBelow:
+		empty, known = false, false
+	default:
 		var err error
 		if empty, known, err = w.empty(ctx, w.until); err != nil {
 			return err
@@ -63,6 +97,10 @@ func (w *walk) swept(ctx context.Context) error {
 	w.done = empty || !known
 	if empty {
 		w.raise(w.until)
+	}
+	if w.beside != nil {
+		w.beside.raise(w.beside.until)
+		w.beside.done = true
 	}
 	return nil
 }
@@ -98,12 +136,21 @@ func (w *walk) onward(ctx context.Context) error {
 	}
 	blocks := max(1, int64(w.pace.rows)/s.perBlock)
 	before := w.due.Total()
-	err := w.clear(ctx, place{
+	p := place{
 		placed: s.placed,
 		first:  tid(s.next),
 		end:    tid(s.next + blocks),
 		rows:   int(blocks * s.most),
-	})
+	}
+	met := s.beside != nil
+	if met {
+		p.after = []query{{w.sql.met, nil, into(&met)}}
+	}
+	err := w.clear(ctx, p)
+	if err == nil && met {
+		p.placed, p.after = s.beside.sql.blocks, nil
+		err = s.beside.clear(ctx, p)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package janitor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -11,9 +12,14 @@ import (
 type place struct {
 	placed
 	find       []query // what the same batch asks before, to know where the place ends
+	after      []query // and after, where it is cleared whole
 	first, end string  // a tie's places in the heap; "" in a window
 	rows       int     // it holds no more
 }
+
+// pickRows is how many listed rows are picked in one batch, at most: each costs some three
+// times of what a row of a window costs.
+const pickRows = 10_000
 
 // clear deletes what is due in a place (a dry run counts it), in one batch. Where
 // that cannot be, because somebody holds or references a row, something keeps it or the
@@ -35,8 +41,10 @@ func (w *walk) clear(ctx context.Context, p place) error {
 		*w.due.of(w.reason) += int64(len(listed.at))
 	} else {
 		kept := w.kept()
-		if err := w.pick(ctx, listed); err != nil {
-			return err
+		for from := 0; from < len(listed.at); from += pickRows {
+			if err := w.pick(ctx, listed.slice(from, min(from+pickRows, len(listed.at)))); err != nil {
+				return err
+			}
 		}
 		// Such rows come in swarms: the next window is spared the try as a whole.
 		w.wary = w.kept() > kept
@@ -57,7 +65,7 @@ func (w *walk) whole(ctx context.Context, p place, args pgx.NamedArgs) error {
 	if !w.DryRun {
 		last = []query{w.path(), {p.delete, args, affected(&rows)}}
 	}
-	return w.batch(ctx, int64(p.rows), &rows, append(p.find, last...)...)
+	return w.batch(ctx, int64(p.rows), &rows, slices.Concat(p.find, last, p.after)...)
 }
 
 // path lets the table's own triggers find what they name in its schema. Not before the

@@ -14,28 +14,31 @@ import (
 // this look went over.
 const estimateFor = time.Second
 
+// estimateFrom is from how many rows on, by a first estimate, it is worth another look: what
+// is less is done before anybody has read it.
+const estimateFrom = 20_000
+
 // estimate is about how many rows are due in the walk. The planner tells (rows), by
 // statistics which may be older than the last run, cut short or killed: so where it tells
-// of more than a batch it is asked again, from the first row that is still there. Both are
-// -1 where nobody knows.
-func (w *walk) estimate(ctx context.Context) (about, rows int64, err error) {
-	rows, err = w.planned(ctx, w.floor)
-	if err != nil || rows <= int64(w.BatchMaxRows) {
-		return rows, rows, err
+// of many it is asked again, from the first row that is still there. -1 where
+// nobody knows.
+func (w *walk) estimate(ctx context.Context) (int64, error) {
+	rows, err := w.planned(ctx, w.floor)
+	if err != nil || rows <= estimateFrom {
+		return rows, err
 	}
 	var first *string
 	var set string
 	err = w.exchangeWithin(ctx, min(estimateFor, w.StatementTimeout), query{w.sql.edge, w.args("until", w.until, "rows", 0), into(&first, &set)})
 	switch {
 	case code(err) != "":
-		return -1, rows, nil
+		return -1, nil
 	case err != nil:
-		return 0, 0, fmt.Errorf("look for the first row that is due: %w", err)
+		return 0, fmt.Errorf("look for the first row that is due: %w", err)
 	case first == nil:
-		return 0, rows, nil
+		return 0, nil
 	}
-	about, err = w.planned(ctx, *first)
-	return about, rows, err
+	return w.planned(ctx, *first)
 }
 
 // planned is how many rows the planner expects from a key on; -1 if the server took too
@@ -54,4 +57,19 @@ func (w *walk) planned(ctx context.Context, from string) (int64, error) {
 		return 0, fmt.Errorf("read the plan of an estimate: %w", err)
 	}
 	return int64(plans[0].Plan.Rows), nil
+}
+
+// sampled is about how many rows the walk has before it, by a look at some blocks of the
+// heap; -1 where the server cannot or took too long.
+func (w *walk) sampled(ctx context.Context) (int64, error) {
+	scale := max(1, float64(w.heap.blocks)/sampleBlocks)
+	var rows int64
+	err := w.exchange(ctx, query{w.sql.sample, w.args("until", w.until, "percent", 100/scale), into(&rows)})
+	switch {
+	case code(err) != "":
+		return -1, nil
+	case err != nil:
+		return 0, fmt.Errorf("sample the heap: %w", err)
+	}
+	return int64(float64(rows) * scale), nil
 }

@@ -62,7 +62,7 @@ const or = `DELETE FROM refresh_tokens WHERE expires_at < $1::timestamptz OR is_
 func ours(lifetime time.Duration) func(*table) work {
 	return func(tab *table) work {
 		s := settings()
-		s.BatchMaxRows, s.TokenLifetime = 20_000, lifetime
+		s.BatchMaxRows, s.TokenLifetime = 100_000, lifetime
 		began := time.Now()
 		res := tab.run(s)
 		return work{res.Deleted.Total(), time.Since(began), res.LongestBatch}

@@ -42,7 +42,9 @@ type run struct {
 	refused int    // batches in a row that waited for a lock in vain
 	guarded bool   // a trigger or a rule may keep a row without a word
 	heap    heap
-	dense   int64 // from so many rows a block on, a walk sweeps
+	pass    *walk // the one under way
+
+	sweepAfter, dense int64 // see there
 
 	throttle throttle
 }
@@ -53,7 +55,7 @@ type stopped StopReason
 func (s stopped) Error() string { return "stopped: " + string(s) }
 
 func newRun(conn *pgx.Conn, s Settings) *run {
-	r := &run{Settings: s, conn: conn, pace: newPace(s), dense: dense, open: statement("open"), began: time.Now()}
+	r := &run{Settings: s, conn: conn, pace: newPace(s), sweepAfter: sweepAfter, dense: dense, open: statement("open"), began: time.Now()}
 	r.result = Result{
 		DryRun:  s.DryRun,
 		Began:   r.began,
@@ -146,24 +148,16 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	oid := pgx.NamedArgs{"oid": r.oid}
 	err := r.look(ctx,
 		query{statement("guard"), oid, into(&r.guarded)},
-		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks, &r.heap.gone)})
+		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks)})
 	if err != nil {
 		return nil, fmt.Errorf("look for triggers, rules and partitions: %w", err)
 	}
 	if err := expired.skip(ctx, r.Floors[Expired]); err != nil {
 		return nil, err
 	}
-	about, rows, err := expired.estimate(ctx)
-	if err != nil {
+	expired.maySweep()
+	if expired.about, err = expired.estimate(ctx); err != nil {
 		return nil, err
-	}
-	expired.about = about
-	if expired.floor == earliest {
-		expired.sweeps(expired.about)
-	}
-	if expired.stretch != nil {
-		// A sweep that was cut short left rows of every age.
-		expired.about = min(expired.about, max(0, rows-r.heap.gone))
 	}
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
@@ -177,20 +171,16 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 			until = timestamp(r.result.Cutoffs.Revoked.Add(r.TokenLifetime))
 		}
 		revoked = r.walk(Revoked, "expires_at", r.expiredBefore, until)
-		if r.TokenLifetime == 0 || r.TokenLifetime > r.KeepRevoked { // else next to no row is in the way
-			if rows, err = revoked.planned(ctx, revoked.floor); err != nil {
-				return nil, err
-			}
-			revoked.sweeps(rows)
-		}
 		revoked.about, err = -1, nil
+		revoked.maySweep()
+		expired.beside = revoked
 	}
 	if err != nil {
 		return nil, err
 	}
 	if revoked.ordered {
 		if err = revoked.skip(ctx, r.Floors[Revoked]); err == nil {
-			revoked.about, _, err = revoked.estimate(ctx)
+			revoked.about, err = revoked.estimate(ctx)
 		}
 	}
 	return []*walk{expired, revoked}, err

@@ -18,13 +18,16 @@ var files embed.FS
 type statements struct {
 	path                      string
 	edge, next, span, overdue string
-	estimate, dueRange        string
+	estimate, sample, met     string
+	dueRange                  string
 	take, takeWaiting         string
 	free, freeWaiting, step   string // for isolate.sql, which executes them
-	window, tie, blocks       placed
+	window, tie               placed
+	blocks, swept             placed
 }
 
-// placed are the statements on the rows of one place: a window, a tie's blocks, or blocks.
+// placed are the statements on the rows of one place: a window, a tie's blocks, or blocks,
+// swept by one rule or for both.
 type placed struct{ delete, count, list string }
 
 // statementsFor writes the statements of a pass that walks the index on key by a rule.
@@ -57,6 +60,9 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 			list:   text("list", ":place", where),
 		}
 	}
+	blocks := strings.NewReplacer(base...).Replace(fragment("in_blocks"))
+	both := []string{":place", blocks, ":rule", strings.NewReplacer(":expired", fragment("rule_expired"), ":revoked", fragment("rule_revoked")).Replace(fragment("rule_swept")) + " IS TRUE"}
+	swept := placed{delete: text("delete", both...), count: text("count", both...), list: text("list", ":place", blocks)}
 	executed := strings.NewReplacer("@parts", "$1", "@places", "$2",
 		"@expired_before", "current_setting('token_janitor.expired_before')",
 		"@revoked_before", "current_setting('token_janitor.revoked_before')")
@@ -69,6 +75,8 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		span:        text("span"),
 		overdue:     text("overdue"),
 		estimate:    text("estimate"),
+		sample:      text("sample"),
+		met:         text("met"),
 		dueRange:    text("range"),
 		take:        text("take", skipLocked...),
 		takeWaiting: text("take", wait...),
@@ -78,6 +86,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		window:      at("in_window"),
 		tie:         at("in_tie"),
 		blocks:      at("in_blocks"),
+		swept:       swept,
 	}
 }
 

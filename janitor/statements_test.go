@@ -47,6 +47,7 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set floor -infinity
 \set until infinity
 \set rows 100
+\set percent 100
 \set first (0,0)
 \set end (1,0)
 \set parts {}

@@ -39,7 +39,7 @@ type table struct {
 	t   testing.TB
 	url string
 
-	sweeps bool // its runs read the heap and not the index
+	tune func(*run) // for its runs; nil: they are as they are
 }
 
 func newTable(t testing.TB) *table {
@@ -160,8 +160,8 @@ func (tab *table) survive(want ...string) {
 func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result, error) {
 	tab.t.Helper()
 	r := newRun(tab.Conn, s)
-	if tab.sweeps {
-		r.dense = 0
+	if tab.tune != nil {
+		tab.tune(r)
 	}
 	if err := tab.QueryRow(tab.t.Context(), `SELECT $1::regclass::oid::bigint`, s.Table.Sanitize()).Scan(&r.oid); err != nil {
 		tab.t.Fatal(err)

@@ -25,8 +25,12 @@ type walk struct {
 
 	floor   string   // everything below has been dealt with
 	stretch *stretch // of the heap, where the walk is off the index
+	beside  *walk    // a sweep does this one as well; nil: none
 	done    bool
-	about   int64 // rows due when the run began, by the planner's estimate; -1 = unknown
+
+	sweepable bool  // it may leave the index for a sweep
+	cut       int64 // rows that its windows were cut for so far
+	about     int64 // rows due when the run began, by the planner's estimate; -1 = unknown
 
 	waits       bool          // locked rows cannot be passed over here, see pick
 	halves      bool          // rows cannot be isolated in subtransactions here
@@ -38,6 +42,7 @@ type walk struct {
 
 // all walks to the end, or until an error says why not.
 func (w *walk) all(ctx context.Context) error {
+	w.pass = w
 	timeouts := 0
 	for !w.done {
 		err := w.step(ctx)
@@ -57,6 +62,11 @@ func (w *walk) all(ctx context.Context) error {
 // step deals with the window at the floor and raises the floor to its edge, or with the
 // next blocks of a stretch.
 func (w *walk) step(ctx context.Context) error {
+	if w.stretch == nil && w.sweepable && w.cut >= w.sweepAfter {
+		if err := w.sweep(ctx); err != nil {
+			return err
+		}
+	}
 	if w.stretch != nil {
 		return w.onward(ctx)
 	}
@@ -81,6 +91,9 @@ func (w *walk) step(ctx context.Context) error {
 // lookBelow is how long a run looks where nothing should be left: enough for tens of
 // thousands of dead entries, and little for a run that finds nothing else to do.
 const lookBelow = 5 * time.Millisecond
+
+// seenBelow is how many dead entries, at most, can be passed in that time.
+const seenBelow = 100_000
 
 // skip begins the walk at the floor of an earlier run, unless a row lies below it by now.
 func (w *walk) skip(ctx context.Context, floor string) error {
@@ -136,6 +149,7 @@ func (w *walk) window(ctx context.Context, rows int) (edge *string, err error) {
 		find:   []query{{w.sql.edge, w.args("until", w.until, "rows", rows), into(&edge, &set)}},
 		rows:   rows,
 	})
+	w.cut += int64(rows)
 	return edge, err
 }
 

@@ -24,14 +24,14 @@ type bar struct {
 // hear draws how far the pass has come. The estimate of its rows may be too low or
 // missing: then nothing is known of its end, and a wheel turns instead.
 func (b *bar) hear(batch janitor.Batch) {
-	done, most := batch.Done.Of(batch.Reason), batch.About
+	done, most := batch.Done.Of(batch.Pass), batch.About
 	if most <= done {
 		most = -1
 	}
 	switch {
-	case b.shown == nil || b.reason != batch.Reason:
+	case b.shown == nil || b.reason != batch.Pass:
 		b.clear()
-		b.reason, b.shown = batch.Reason, b.pass(string(batch.Reason), most)
+		b.reason, b.shown = batch.Pass, b.pass(string(batch.Pass), most)
 		b.shown.StartWithoutRender() // a rate needs a second batch, and a run of one no bar
 		return
 	case b.shown.GetMax64() != most:

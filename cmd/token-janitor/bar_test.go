@@ -33,7 +33,7 @@ func drawn(t *testing.T, colours bool, batches ...janitor.Batch) string {
 func TestBar(t *testing.T) {
 	t.Parallel()
 	expired := func(done, about int64) janitor.Batch {
-		return janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: done}, About: about}
+		return janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Done: janitor.Counts{Expired: done}, About: about}
 	}
 	const green = "\x1b[32m"
 	for _, c := range []struct {
@@ -48,8 +48,8 @@ func TestBar(t *testing.T) {
 		{"NO_COLOR", false, []janitor.Batch{expired(10, 40), expired(20, 40)}, "expired  50% [====", "\x1b[3"},
 		{"an estimate that was too low", false, []janitor.Batch{expired(10, 15), expired(20, 15)}, "expired (", "%"},
 		{"no estimate", false, []janitor.Batch{expired(10, -1), expired(20, -1)}, "expired (", "%"},
-		{"the second pass", false, []janitor.Batch{expired(10, 10), {Reason: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 1}, About: 8},
-			{Reason: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 2}, About: 8}}, "revoked  25% [", "expired"},
+		{"the second pass", false, []janitor.Batch{expired(10, 10), {Reason: janitor.Revoked, Pass: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 1}, About: 8},
+			{Reason: janitor.Revoked, Pass: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 2}, About: 8}}, "revoked  25% [", "expired"},
 	} {
 		got := drawn(t, c.colours, c.batches...)
 		if !strings.Contains(got, c.has) || strings.Contains(got, c.not) {

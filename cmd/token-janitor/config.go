@@ -39,7 +39,7 @@ type config struct {
 	TokenLifetime time.Duration `conf:"default:0s,help:longest life the API gives a token; bounds the search for revoked ones; 0 = unknown"`
 	MaxClockSkew  time.Duration `conf:"default:1m,help:a run refuses when the clocks of server and janitor differ by more"`
 
-	BatchMaxRows     int           `conf:"default:20000,help:rows of the largest batch"`
+	BatchMaxRows     int           `conf:"default:100000,help:rows of the largest batch"`
 	BatchGoal        time.Duration `conf:"default:50ms,help:how long a batch should take; its size adapts"`
 	Load             float64       `conf:"default:0.5,help:share of the time at work; in (0 to 1]"`
 	MaxRate          int           `conf:"default:20000,help:rows deleted per second; 0 = no limit"`

@@ -202,7 +202,7 @@ func TestPageInABrowser(t *testing.T) {
 		scrollTo(0, 200); before = document.activeElement.getBoundingClientRect().top`)
 	s.history.begins()
 	s.history.hearRest(janitor.Rest{Cause: janitor.ForRate, For: 1500 * time.Millisecond})
-	s.history.hearBatch(janitor.Batch{Reason: janitor.Expired, Rows: 2000, Window: 2000, Took: time.Millisecond, Done: janitor.Counts{Expired: 4000}, About: 16000})
+	s.history.hearBatch(janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 2000, Window: 2000, Took: time.Millisecond, Done: janitor.Counts{Expired: 4000}, About: 16000})
 	s.history.hearRest(janitor.Rest{Cause: janitor.ForVacuum, For: 2 * time.Second})
 	b.script(`document.dispatchEvent(new Event("visibilitychange"))`) // as when its tab is shown again
 	b.becomes(`document.getElementById("now").checkVisibility()`)

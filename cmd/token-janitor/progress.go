@@ -22,7 +22,7 @@ func newProgress(began time.Time) *progress {
 }
 
 func (p *progress) hearBatch(b janitor.Batch, now time.Time) {
-	if !p.heard || b.Reason != p.batch.Reason {
+	if !p.heard || b.Pass != p.batch.Pass {
 		p.pass = now.Add(-b.Took)
 	}
 	p.heard, p.batch, p.waits = true, b, ""
@@ -53,10 +53,10 @@ func (p *progress) rate(now time.Time) float64 {
 }
 
 // toGo is about how many rows are left of the pass that is under way, and for how long,
-// going on as it has. The planner's estimate of its rows is all there is to tell: nothing
+// going on as it has. The engine's estimate of its rows is all there is to tell: nothing
 // is known when there is none or when it turned out too low.
 func (p *progress) toGo(now time.Time) (rows int64, left time.Duration, known bool) {
-	done := p.batch.Done.Of(p.batch.Reason)
+	done := p.batch.Done.Of(p.batch.Pass)
 	rows = p.batch.About - done
 	if !p.heard || done <= 0 || rows <= 0 {
 		return 0, 0, false
@@ -104,7 +104,7 @@ func (s *service) tell(p *progress) {
 	}
 	attrs := []any{done + "expired", p.batch.Done.Expired, done + "revoked", p.batch.Done.Revoked, "rows_per_second", int64(p.rate(now))}
 	if p.heard {
-		attrs = append(attrs, "pass", p.batch.Reason)
+		attrs = append(attrs, "pass", p.batch.Pass)
 	}
 	if rows, left, known := p.toGo(now); known {
 		attrs = append(attrs, "about_left", rows, "eta", left.Round(time.Second))

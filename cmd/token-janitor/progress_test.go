@@ -25,11 +25,11 @@ func TestProgress(t *testing.T) {
 			t.Error("it knows before it heard")
 		}
 		time.Sleep(10 * time.Second) // synctest's clock
-		p.hearBatch(janitor.Batch{Reason: janitor.Expired, Done: janitor.Counts{Expired: 900}, About: 900}, time.Now())
+		p.hearBatch(janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Done: janitor.Counts{Expired: 900}, About: 900}, time.Now())
 		if _, _, known := p.toGo(time.Now()); known {
 			t.Error("it knows of more than was estimated")
 		}
-		p.hearBatch(janitor.Batch{Reason: janitor.Revoked, Took: time.Second, Done: janitor.Counts{Expired: 900, Revoked: 50}, About: 200}, time.Now())
+		p.hearBatch(janitor.Batch{Reason: janitor.Revoked, Pass: janitor.Revoked, Took: time.Second, Done: janitor.Counts{Expired: 900, Revoked: 50}, About: 200}, time.Now())
 		time.Sleep(time.Second)
 		if rows, left, known := p.toGo(time.Now()); !known || rows != 150 || left != 6*time.Second {
 			t.Errorf("%d rows and %s to go (%t), want 150 and 6s: 50 of 200 took 2s", rows, left, known)
@@ -51,7 +51,7 @@ func TestProgressIsTold(t *testing.T) {
 		s := testService("", &log)
 		s.history.begins()
 		began := time.Now()
-		batch := janitor.Batch{Reason: janitor.Expired, Rows: 1000, Took: time.Second, About: 400_000}
+		batch := janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 1000, Took: time.Second, About: 400_000}
 		for time.Since(began) < 100*time.Second {
 			time.Sleep(time.Second)
 			batch.Done.Expired += 1000

@@ -141,10 +141,10 @@ func (p *progress) look(now time.Time) *running {
 		return nil
 	}
 	r := &running{
-		Began: p.began.UTC(), Pass: p.batch.Reason, Deleted: p.batch.Done,
+		Began: p.began.UTC(), Pass: p.batch.Pass, Deleted: p.batch.Done,
 		Rate: p.rate(now), Window: int64(p.batch.Window), Rested: restsOf(p.rested), Waits: p.waits,
 	}
-	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Reason) {
+	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Pass) {
 		r.Due = &about
 	}
 	if _, left, ok := p.toGo(now); ok {

@@ -1,6 +1,5 @@
 -- How many heaps the table has (partitions, or itself), how many blocks the longest of
--- them has, and all together; and how many rows went since the table was last analysed,
--- as far as the server's counters tell.
+-- them has, and all together.
 --
 -- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
@@ -10,7 +9,6 @@ WITH RECURSIVE tree (oid) AS (
 )
 SELECT count(*),
        coalesce(max(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
-       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
-       coalesce(sum(greatest(reltuples - pg_stat_get_live_tuples(pg_class.oid), 0)) FILTER (WHERE pg_stat_get_live_tuples(pg_class.oid) > 0), 0)::bigint
+       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint
   FROM tree
   JOIN pg_class ON pg_class.oid = tree.oid AND relkind = 'r';
