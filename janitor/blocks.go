@@ -50,12 +50,10 @@ func (h heap) stretch(p placed, first, end int64, behind func(context.Context) e
 // maySweep lets a walk read the whole heap, where that is sooner done than along the index,
 // which costs a second look at each row, to find the edges, and leads through the heap in
 // an order that need not be the heap's. Not where a budget may end the run, nor behind a
-// floor: the next would begin at the first block again.
+// floor: the next would begin at the first block again. Nor in a dry run, which would count
+// twice what the windows before have left there.
 func (w *walk) maySweep() {
-	w.sweepable = w.floor == earliest || !w.ordered
-	if w.MaxRows > 0 || w.MaxRunTime > 0 {
-		w.sweepable = false
-	}
+	w.sweepable = (w.floor == earliest || !w.ordered) && w.MaxRows == 0 && w.MaxRunTime == 0 && !w.DryRun
 }
 
 // sweep makes the walk one if its rows are dense in the heap. The heap itself tells, for
@@ -66,11 +64,14 @@ func (w *walk) sweep(ctx context.Context) error {
 		return nil // it would meet them again
 	}
 	rows, err := w.sampled(ctx)
-	if err != nil || rows < w.dense*w.heap.blocks {
+	if err != nil || rows < 0 {
 		return err
 	}
 	if w.ordered {
 		w.about = *w.due.of(w.reason) + rows
+	}
+	if rows < w.dense*w.heap.blocks {
+		return nil
 	}
 	w.stretch = w.heap.stretch(w.sql.blocks, 0, w.heap.longest, w.swept)
 	if w.beside != nil {
@@ -85,7 +86,7 @@ func (w *walk) sweep(ctx context.Context) error {
 func (w *walk) swept(ctx context.Context) error {
 	empty, known := true, true
 	switch {
-	case !w.ordered || w.stay > 0 || w.DryRun:
+	case !w.ordered || w.stay > 0:
 	case *w.due.of(w.reason) > seenBelow:
 		empty, known = false, false
 	default:

@@ -108,6 +108,11 @@ func TestSweepIsFound(t *testing.T) {
 				holder := tab.hold(`SELECT FROM refresh_tokens WHERE expires_at = (SELECT min(expires_at) FROM refresh_tokens) FOR UPDATE`)
 				defer holder.Close(t.Context())
 			}
+			s.DryRun = true
+			if res := tab.run(s); res.Would != (Counts{Expired: due}) {
+				t.Errorf("dry run: %+v", res)
+			}
+			s.DryRun = false
 			before := tab.indexReads()
 			res := tab.run(s)
 			if res.Deleted.Expired != want || res.Left.Total() != due-want {
