@@ -30,7 +30,7 @@ type walk struct {
 
 	sweepable bool  // it may leave the index for a sweep
 	cut       int64 // rows that its windows were cut for so far
-	about     int64 // rows due when the run began, by the planner's estimate; -1 = unknown
+	about     int64 // rows due when the run began, by the planner's estimate or a sample; -1 = unknown
 
 	waits       bool          // locked rows cannot be passed over here, see pick
 	halves      bool          // rows cannot be isolated in subtransactions here

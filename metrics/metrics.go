@@ -77,7 +77,7 @@ func New(b Build) *Metrics {
 		gone: gauge("run_progress_rows",
 			"Tokens that the run at work has deleted so far. 0 between runs."),
 		remaining: gauge("run_remaining_rows",
-			"About how many tokens are left of the pass under way, by the planner's estimate. 0 between runs, NaN = unknown."),
+			"About how many tokens are left of the pass under way, by an estimate. 0 between runs, NaN = unknown."),
 		eta: gauge("run_eta_seconds",
 			"About how long the pass under way will take yet, going on as it has. 0 between runs, NaN = unknown."),
 
