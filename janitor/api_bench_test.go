@@ -28,7 +28,7 @@ func BenchmarkAPIBeside(b *testing.B) {
 	undisturbed := way{name: "undisturbed", run: func(*table) work { <-time.After(*benchFor); return work{} }}
 	gentle := way{name: "token-janitor", run: func(tab *table) work {
 		s := settings()
-		s.BatchMaxRows, s.Load, s.MaxRate = 100_000, 0.5, 20_000      // the command's defaults
+		s.BatchMaxRows, s.Load, s.MaxRate = 100_000, 0.5, 20_000     // the command's defaults
 		ctx, stop := context.WithTimeout(tab.t.Context(), *benchFor) // it is watched no longer
 		defer stop()
 		res, err := tab.runAt(ctx, noon, s)

@@ -109,30 +109,48 @@ func TestReferencedRowsAreLeft(t *testing.T) {
 	}
 }
 
-// The API prolongs an expired session while its row is being deleted: the row that
-// is no longer due stays.
+// The API prolongs an expired session, or takes a revocation back, while the row is being
+// deleted: the row that is no longer due stays.
 func TestProlongedWhileDeleted(t *testing.T) {
 	t.Parallel()
-	tab, s := newTable(t), settings()
-	tab.insert(token{name: "prolonged", expires: at(-2 * time.Hour)}, token{name: "expired", expires: at(-2 * time.Hour)})
-	api := tab.hold(`UPDATE refresh_tokens SET expires_at = '` + at(week) + `' WHERE token_hash = 'prolonged'`)
-	watch := &table{Conn: connect(t, tab.url), t: t}
-	s.LockTimeout = time.Minute
-	s.StatementTimeout = time.Minute
-	committed := make(chan struct{})
-	go func() { // commits once the run waits for the row
-		defer close(committed)
-		for waiting := false; !waiting && t.Context().Err() == nil; {
-			_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
-		}
-		_, _ = api.Exec(context.Background(), `COMMIT`)
-	}()
-	res := tab.run(s)
-	<-committed
-	if res.Deleted.Expired != 1 || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
+	for _, variant := range []struct {
+		name   string
+		due    token
+		change string
+		tune   func(*run)
+	}{
+		{"prolonged, in a window", token{expires: at(-2 * time.Hour)}, `expires_at = '` + at(week) + `'`, nil},
+		{"prolonged, in a sweep", token{expires: at(-2 * time.Hour)}, `expires_at = '` + at(week) + `'`, sweepAll},
+		{"reinstated, in a window", token{expires: at(week), revoked: true, revokedAt: at(-2 * week)}, `is_revoked = false, revoked_at = NULL`, nil},
+		{"reinstated, in a sweep", token{expires: at(week), revoked: true, revokedAt: at(-2 * week)}, `is_revoked = false, revoked_at = NULL`, sweepAll},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.tune = variant.tune
+			changed, other := variant.due, variant.due
+			changed.name, other.name = "live again", "due"
+			tab.insert(changed, other)
+			api := tab.hold(`UPDATE refresh_tokens SET ` + variant.change + ` WHERE token_hash = 'live again'`)
+			watch := &table{Conn: connect(t, tab.url), t: t}
+			s.LockTimeout = time.Minute
+			s.StatementTimeout = time.Minute
+			committed := make(chan struct{})
+			go func() { // commits once the run waits for the row
+				defer close(committed)
+				for waiting := false; !waiting && t.Context().Err() == nil; {
+					_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
+				}
+				_, _ = api.Exec(context.Background(), `COMMIT`)
+			}()
+			res := tab.run(s)
+			<-committed
+			if res.Deleted.Total() != 1 || res.Outcome != Drained {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("live again")
+		})
 	}
-	tab.survive("prolonged")
 }
 
 // A table that DDL holds is waited for, in short waits, and then left.
