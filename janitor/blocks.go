@@ -16,6 +16,7 @@ type stretch struct {
 	next, end int64                       // blocks, in each of the leaves
 	behind    func(context.Context) error // where the walk goes on
 	beside    *walk                       // which is done as well, block by block; nil: none
+	owed      *place                      // what it has yet to clear; nil: nothing
 
 	most, usual, perBlock int64 // rows in a block of each leaf: at most, usually, and as the last batch had it
 }
@@ -131,6 +132,13 @@ func (w *walk) tie(ctx context.Context) error {
 // onward clears the next blocks of the stretch, and leaves it behind after the last.
 func (w *walk) onward(ctx context.Context) error {
 	s := w.stretch
+	if s.owed != nil {
+		err := s.beside.clear(ctx, *s.owed)
+		if err == nil {
+			s.owed = nil
+		}
+		return err
+	}
 	if s.next >= s.end {
 		w.stretch = nil
 		return s.behind(ctx)
@@ -147,16 +155,15 @@ func (w *walk) onward(ctx context.Context) error {
 	if met {
 		p.after = []query{{w.sql.met, nil, into(&met)}}
 	}
-	err := w.clear(ctx, p)
-	if err == nil && met {
-		p.placed, p.after = s.beside.sql.blocks, nil
-		err = s.beside.clear(ctx, p)
-	}
-	if err != nil {
+	if err := w.clear(ctx, p); err != nil {
 		return err
 	}
 	s.perBlock = min(s.most, max(s.usual, (w.due.Total()-before)/blocks))
 	s.next += blocks
+	if met {
+		p.placed, p.after = s.beside.sql.blocks, nil
+		s.owed = &p
+	}
 	return nil
 }
 
