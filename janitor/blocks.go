@@ -3,11 +3,21 @@ package janitor
 import (
 	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // heap is where the rows lie: in so many leaves (partitions, or the table itself), the
 // longest of so many blocks, all together of so many.
-type heap struct{ leaves, longest, blocks int64 }
+type heap struct {
+	leaves, longest, blocks int64
+	files                   string
+}
+
+// look is the query that tells.
+func (h *heap) look(oid int64) query {
+	return query{statement("heap"), pgx.NamedArgs{"oid": oid}, into(&h.leaves, &h.longest, &h.blocks, &h.files)}
+}
 
 // stretch is a part of the heap that a walk clears by its place, a range of blocks a
 // batch, where the index serves it ill.
@@ -15,8 +25,7 @@ type stretch struct {
 	placed
 	next, end int64                       // blocks, in each of the leaves
 	behind    func(context.Context) error // where the walk goes on
-	beside    *walk                       // which is done as well, block by block; nil: none
-	owed      *place                      // what it has yet to clear; nil: nothing
+	beside    *stretch                    // the blocks that the other walk has yet to clear; nil: it does not come along
 
 	most, usual, perBlock int64 // rows in a block of each leaf: at most, usually, and as the last batch had it
 }
@@ -61,8 +70,8 @@ func (w *walk) maySweep() {
 // the planner's statistics may be from before the rows were there.
 func (w *walk) sweep(ctx context.Context) error {
 	w.sweepable = false
-	if w.stay > 0 {
-		return nil // it would meet them again
+	if w.stay > 0 || w.heap.blocks == 0 {
+		return nil // it would meet them again, or nothing
 	}
 	rows, err := w.sampled(ctx)
 	if err != nil || rows < 0 {
@@ -74,37 +83,47 @@ func (w *walk) sweep(ctx context.Context) error {
 	if rows < w.dense*w.heap.blocks {
 		return nil
 	}
+	w.sweeping = true
+	w.clean = earliest // until it has ended, there is no floor
 	w.stretch = w.heap.stretch(w.sql.blocks, 0, w.heap.longest, w.swept)
 	if w.beside != nil {
-		w.stretch.placed, w.stretch.beside = w.sql.swept, w.beside
+		w.stretch.placed = w.sql.swept
+		w.stretch.beside = w.heap.stretch(w.beside.sql.blocks, 0, 0, nil)
 	}
 	return nil
 }
 
 // swept ends a sweep. A row that somebody changed meanwhile may have moved to a block that
-// was read before: if one can be seen, the walk goes on along the index; if that takes too
-// long, the next run begins at the start.
+// was read before: if one can be seen, the walk goes on along the index; else whoever next
+// begins at the start meets it. Where the whole table was rewritten, all begins again there.
 func (w *walk) swept(ctx context.Context) error {
-	empty, known := true, true
-	switch {
-	case !w.ordered || w.stay > 0:
-	case *w.due.of(w.reason) > seenBelow:
-		empty, known = false, false
-	default:
-		var err error
-		if empty, known, err = w.empty(ctx, w.until); err != nil {
+	w.sweeping = false
+	var now heap
+	if err := w.send(ctx, now.look(w.oid)); err != nil {
+		return fmt.Errorf("look at the heap after a sweep: %w", err)
+	}
+	if now.files != w.heap.files {
+		return nil
+	}
+	if w.ordered && w.stay == 0 && *w.due.of(w.reason) <= seenBelow {
+		if empty, known, err := w.empty(ctx, w.until); err != nil || known && !empty {
 			return err
 		}
 	}
-	w.done = empty || !known
-	if empty {
-		w.raise(w.until)
-	}
+	w.sweptOut(ctx)
 	if w.beside != nil {
-		w.beside.raise(w.beside.until)
-		w.beside.done = true
+		w.beside.sweptOut(ctx)
 	}
 	return nil
+}
+
+// sweptOut ends a walk all of whose rows were in a sweep.
+func (w *walk) sweptOut(ctx context.Context) {
+	if w.stay > 0 {
+		w.lookForOldest(ctx, OverdueCap)
+	}
+	w.raise(w.until)
+	w.done = true
 }
 
 // tie clears the rows of the timestamp at the floor when they fill a window by
@@ -132,38 +151,45 @@ func (w *walk) tie(ctx context.Context) error {
 // onward clears the next blocks of the stretch, and leaves it behind after the last.
 func (w *walk) onward(ctx context.Context) error {
 	s := w.stretch
-	if s.owed != nil {
-		err := s.beside.clear(ctx, *s.owed)
-		if err == nil {
-			s.owed = nil
+	switch {
+	case s.beside != nil && s.beside.next < s.beside.end:
+		if err := w.beside.blocks(ctx, s.beside); err != nil {
+			return fmt.Errorf("%s tokens on the way: %w", w.beside.reason, err)
 		}
-		return err
-	}
-	if s.next >= s.end {
+		return nil
+	case s.next >= s.end:
 		w.stretch = nil
 		return s.behind(ctx)
+	case s.beside == nil:
+		return w.blocks(ctx, s)
 	}
-	blocks := max(1, int64(w.pace.rows)/s.perBlock)
+	first := s.next
+	met := true // unless the batch says no: where rows are picked one by one, nobody asks
+	if err := w.blocks(ctx, s, query{w.sql.met, nil, into(&met)}); err != nil {
+		return err
+	}
+	if met {
+		s.beside.next, s.beside.end, s.beside.perBlock = first, min(s.next, s.end), s.usual
+	}
+	return nil
+}
+
+// blocks clears the next blocks of a stretch, and asks what it is told to after that.
+func (w *walk) blocks(ctx context.Context, s *stretch, after ...query) error {
+	blocks := min(max(1, int64(w.pace.rows)/s.perBlock), max(1, s.end-s.next))
 	before := w.due.Total()
-	p := place{
+	err := w.clear(ctx, place{
 		placed: s.placed,
+		after:  after,
 		first:  tid(s.next),
 		end:    tid(s.next + blocks),
 		rows:   int(blocks * s.most),
-	}
-	met := s.beside != nil
-	if met {
-		p.after = []query{{w.sql.met, nil, into(&met)}}
-	}
-	if err := w.clear(ctx, p); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	s.perBlock = min(s.most, max(s.usual, (w.due.Total()-before)/blocks))
+	s.perBlock = min(s.most, max(s.usual, (w.due.Total()-before+blocks-1)/blocks))
 	s.next += blocks
-	if met {
-		p.placed, p.after = s.beside.sql.blocks, nil
-		s.owed = &p
-	}
 	return nil
 }
 

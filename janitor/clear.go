@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// place is a part of the table that one batch clears: a window, or a tie's blocks.
+// place is a part of the table that one batch clears: a window, or blocks.
 type place struct {
 	placed
 	find       []query // what the same batch asks before, to know where the place ends
 	after      []query // and after, where it is cleared whole
-	first, end string  // a tie's places in the heap; "" in a window
+	first, end string  // places in the heap, of a tie or a sweep; "" in a window
 	rows       int     // it holds no more
 }
 
@@ -125,9 +125,11 @@ func (w *walk) pick(ctx context.Context, listed ctids) error {
 		w.waits = true
 		return w.pick(ctx, listed)
 	case code == lockNotAvailable && n == 1:
-		return w.leave(ctx, &w.result.Left.Locked, 1)
+		w.leave(ctx, &w.result.Left.Locked, 1)
+		return nil
 	case ofARow(err) && n == 1:
-		return w.leaveOne(ctx, code, words(err))
+		w.leaveOne(ctx, code, words(err))
+		return nil
 	case ofARow(err) && !w.halves:
 		err := w.isolate(ctx, listed)
 		if !cannotIsolate(err) {
@@ -164,23 +166,21 @@ func (w *walk) take(ctx context.Context, listed ctids) error {
 	if err != nil {
 		return fmt.Errorf("delete %d listed rows: %w", len(listed.at), err)
 	}
-	return w.leaveRest(ctx, t)
+	w.leaveRest(ctx, t)
+	return nil
 }
 
 // leaveRest counts the rows that were due and did not go. One that was ours to delete
 // and stays is a trigger's, unless nothing of the kind is there and nobody was kept from it.
-func (w *walk) leaveRest(ctx context.Context, t taken) error {
+func (w *walk) leaveRest(ctx context.Context, t taken) {
 	locked, refused := t.due-t.free, t.free-t.gone
 	if w.waits && !w.guarded {
 		locked, refused = locked+refused, 0
 	}
 	if locked > 0 {
-		if err := w.leave(ctx, &w.result.Left.Locked, locked); err != nil {
-			return err
-		}
+		w.leave(ctx, &w.result.Left.Locked, locked)
 	}
 	if refused > 0 {
-		return w.leave(ctx, &w.result.Left.Refused, refused)
+		w.leave(ctx, &w.result.Left.Refused, refused)
 	}
-	return nil
 }

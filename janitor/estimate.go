@@ -18,7 +18,7 @@ const estimateFor = time.Second
 // is less is done before anybody has read it.
 const estimateFrom = 20_000
 
-// estimate is about how many rows are due in the walk. The planner tells (rows), by
+// estimate is about how many rows are due in the walk. The planner tells, by
 // statistics which may be older than the last run, cut short or killed: so where it tells
 // of many it is asked again, from the first row that is still there. -1 where
 // nobody knows.

@@ -11,17 +11,47 @@ import (
 const OverdueCap = 100_000
 
 // leave counts due rows that stay, and finds out how long the first of them has been
-// due. (In a walk by expires_at that is the oldest; else the next look back finds an
-// older one.)
-func (w *walk) leave(ctx context.Context, cause *int64, rows int64) error {
+// due. (In windows by expires_at that is the oldest; else the next look back finds an
+// older one. A sweep looks when it has ended: before, most of what is due has yet to go.)
+func (w *walk) leave(ctx context.Context, cause *int64, rows int64) {
 	*cause += rows
 	w.stay += rows
-	if w.late > 0 {
-		return nil
+	if w.late == 0 && !w.sweeping {
+		w.lookForOldest(ctx, leaveLook)
 	}
-	_, late, _, err := w.overdue(ctx, int64(w.BatchMaxRows))
-	w.late = late
-	return err
+}
+
+// leaveLook is how many rows, at most, are read to tell how long one that stays has been due.
+const leaveLook = 20_000
+
+// lookForOldest notes how long the oldest due row from the floor on has been due. Without an answer
+// it is unknown: no reason to end a run.
+func (w *walk) lookForOldest(ctx context.Context, most int64) {
+	if _, late, _, err := w.overdue(ctx, most); err == nil {
+		w.late = late
+	}
+}
+
+// leftBehind is what a step may add to.
+type leftBehind struct {
+	left         Left
+	stay, beside int64
+}
+
+func (w *walk) leftBehind() leftBehind {
+	b := leftBehind{left: w.result.Left, stay: w.stay}
+	if w.beside != nil {
+		b.beside = w.beside.stay
+	}
+	return b
+}
+
+// forget takes back what a step counted that begins again.
+func (w *walk) forget(b leftBehind) {
+	w.result.Left, w.stay = b.left, b.stay
+	if w.beside != nil {
+		w.beside.stay = b.beside
+	}
 }
 
 // lookBack tells what is overdue now that the run ends. It returns true if nothing is.

@@ -44,7 +44,8 @@ type run struct {
 	heap    heap
 	pass    *walk // the one under way
 
-	sweepAfter, dense int64 // see there
+	sweeping          bool  // it is, by the pass under way
+	sweepAfter, dense int64 // the constants, but in tests
 
 	throttle throttle
 }
@@ -148,7 +149,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	oid := pgx.NamedArgs{"oid": r.oid}
 	err := r.look(ctx,
 		query{statement("guard"), oid, into(&r.guarded)},
-		query{statement("heap"), oid, into(&r.heap.leaves, &r.heap.longest, &r.heap.blocks)})
+		r.heap.look(r.oid))
 	if err != nil {
 		return nil, fmt.Errorf("look for triggers, rules and partitions: %w", err)
 	}

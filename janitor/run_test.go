@@ -3,7 +3,6 @@ package janitor
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +121,27 @@ func TestTokenLifetimeBoundsTheRevokedPass(t *testing.T) {
 
 // A timestamp that fills windows by itself still goes in bounded batches, and what
 // lies before and behind it goes too.
+// A timestamp with somewhat more rows than the window makes no batch of the largest size, which
+// would be seconds' worth of the rate at once.
+func TestTieInABacklog(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	s.BatchMaxRows, s.MaxRate = 100_000, 20_000
+	tab.fill(2100, "'"+at(-3*time.Hour)+"'", "false", "NULL")
+	tab.fill(20_000, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '10ms'", "false", "NULL")
+	tab.insert(token{name: "live", expires: at(time.Minute)})
+	largest := int64(0)
+	s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
+	if res := tab.run(s); res.Deleted != (Counts{Expired: 22_100}) || res.Outcome != Drained {
+		t.Errorf("run: %+v", res)
+	}
+	// Blocks hold a few rows more or less than those before.
+	if most := int64(s.MaxRate / ratePerWindow * 11 / 10); largest > most {
+		t.Errorf("a batch of %d rows, at most %d allowed", largest, most)
+	}
+	tab.survive("live")
+}
+
 func TestTies(t *testing.T) {
 	t.Parallel()
 	const ties = 4000
@@ -268,9 +288,7 @@ func TestFloors(t *testing.T) {
 	}
 	tab.survive("live")
 
-	// A hundred thousand dead entries that a snapshot keeps from being cleaned. A sweep
-	// would not know its floor among them.
-	tab.tune = func(r *run) { r.sweepAfter = math.MaxInt64 }
+	// A hundred thousand dead entries that a snapshot keeps from being cleaned.
 	tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
 	tab.fill(100_000, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
 	s.Floors = tab.run(s).Floors

@@ -52,12 +52,12 @@ type Settings struct {
 // Batch is what one batch did and where the run stands after it.
 type Batch struct {
 	Reason Reason        // of these rows
-	Pass   Reason        // under way: that by expiry may do the other on its way
+	Pass   Reason        // under way: a sweep by expiry deletes revoked ones as well
 	Rows   int64         // rows deleted, or counted by a dry run
 	Window int           // rows the window was cut for
 	Took   time.Duration // the round trip
 	Done   Counts        // the run's total so far
-	About  int64         // rows due in this pass when the run began, by the planner's estimate or a sample; -1 = unknown
+	About  int64         // rows due in this pass from its beginning, by the planner's estimate or, later, a sample; -1 = unknown
 }
 
 // Rest is a pause between two batches and what asked for it.

@@ -45,10 +45,12 @@ func (w *walk) all(ctx context.Context) error {
 	w.pass = w
 	timeouts := 0
 	for !w.done {
+		before := w.leftBehind()
 		err := w.step(ctx)
 		if code(err) == queryCanceled && timeouts < retries {
 			timeouts++
 			w.pace.shrink()
+			w.forget(before) // the step begins again
 			continue
 		}
 		if err != nil {
@@ -71,10 +73,10 @@ func (w *walk) step(ctx context.Context) error {
 		return w.onward(ctx)
 	}
 	edge, err := w.window(ctx, w.pace.rows)
-	if edge != nil && *edge == w.floor && w.pace.rows < w.BatchMaxRows {
+	if larger := min(2*w.pace.rows, w.pace.max); edge != nil && *edge == w.floor && w.pace.rows < larger {
 		// One timestamp holds more rows than this window. Sessions do that (a
-		// refreshed token keeps its predecessor's expiry), so try the largest.
-		edge, err = w.window(ctx, w.BatchMaxRows)
+		// refreshed token keeps its predecessor's expiry), so try a larger one.
+		edge, err = w.window(ctx, larger)
 	}
 	switch {
 	case err != nil:

@@ -28,11 +28,12 @@ const (
 func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool, then func(*pgx.Conn, migrations.State)) (state migrations.State, err error) {
 	said, saidAt := "", time.Time{}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		tried := s.connected(ctx, func(conn *pgx.Conn) (err error) {
-			if state, err = s.ensure(ctx, conn, mode); err == nil && then != nil {
+		tried := s.connected(ctx, func(conn *pgx.Conn) (amiss error) {
+			if state, amiss = s.ensure(ctx, conn, mode); amiss == nil && then != nil {
+				err = nil // whatever goes wrong from here on, it was not the wait
 				then(conn, state)
 			}
-			return err
+			return amiss
 		})
 		if tried == nil {
 			return state, nil

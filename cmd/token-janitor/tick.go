@@ -90,7 +90,7 @@ func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrat
 }
 
 // first is the attempt of a process that does no other: it boots, and runs over the same
-// connection.
+// connection, for as long as ctx lasts: boot's own time-out ends with the boot.
 func (s *service) first(ctx context.Context) (res janitor.Result, state migrations.State, err error) {
 	var ran error
 	state, err = s.bootOnce(ctx, s.mode(), func(conn *pgx.Conn, state migrations.State) {

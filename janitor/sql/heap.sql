@@ -1,5 +1,5 @@
 -- How many heaps the table has (partitions, or itself), how many blocks the longest of
--- them has, and all together.
+-- them has, and all together; and their files, which are others once the table was rewritten.
 --
 -- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
@@ -9,6 +9,7 @@ WITH RECURSIVE tree (oid) AS (
 )
 SELECT count(*),
        coalesce(max(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
-       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint
+       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
+       coalesce(string_agg(pg_relation_filenode(pg_class.oid)::text, ' ' ORDER BY pg_class.oid), '')
   FROM tree
   JOIN pg_class ON pg_class.oid = tree.oid AND relkind = 'r';
