@@ -61,6 +61,7 @@ func TestModel(t *testing.T) {
 		{"swept", func(tab *table) { tab.tune = sweepAll }},
 		{"swept, partitioned", func(tab *table) { tab.partition(); tab.tune = sweepAll }},
 		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`) }},
+		{"index on revoked_at, swept", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`); tab.tune = sweepAll }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()

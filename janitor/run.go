@@ -181,6 +181,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 	}
 	if revoked.ordered {
 		if err = revoked.skip(ctx, r.Floors[Revoked]); err == nil {
+			revoked.maySweep()
 			revoked.about, err = revoked.estimate(ctx)
 		}
 	}
