@@ -19,6 +19,84 @@ func (tab *table) indexReads() (n int64) {
 	return n
 }
 
+// A timestamp with somewhat more rows than the window makes no batch of the largest size, which
+// would be seconds' worth of the rate at once.
+func TestTieInABacklog(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	s.BatchMaxRows, s.MaxRate = 100_000, 20_000
+	tab.fill(2100, "'"+at(-3*time.Hour)+"'", "false", "NULL")
+	tab.fill(20_000, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '10ms'", "false", "NULL")
+	tab.insert(token{name: "live", expires: at(time.Minute)})
+	largest := int64(0)
+	s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
+	if res := tab.run(s); res.Deleted != (Counts{Expired: 22_100}) || res.Outcome != Drained {
+		t.Errorf("run: %+v", res)
+	}
+	// Blocks hold a few rows more or less than those before.
+	if most := int64(s.MaxRate / ratePerWindow * 11 / 10); largest > most {
+		t.Errorf("a batch of %d rows, at most %d allowed", largest, most)
+	}
+	tab.survive("live")
+}
+
+func TestTies(t *testing.T) {
+	t.Parallel()
+	const ties = 4000
+	for _, variant := range []struct {
+		name, at, revoked, revokedAt string
+		setUp                        func(*table)
+		want                         Counts
+	}{
+		{"expired", at(-2 * time.Hour), "false", "NULL", nil, Counts{Expired: ties + 2}},
+		{"expired, partitioned", at(-2 * time.Hour), "false", "NULL", (*table).partition, Counts{Expired: ties + 2}},
+		{"expired at -infinity", "-infinity", "false", "NULL", nil, Counts{Expired: ties + 2}},
+		{"revoked half, one expiry", at(week), "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked half, never expiring", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked half, partitioned", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", (*table).partition, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked at once", at(week), "true", "'" + at(-2*week) + "'", func(tab *table) {
+			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
+		}, Counts{Expired: 2, Revoked: ties}},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			if variant.setUp != nil {
+				variant.setUp(tab)
+			}
+			tab.insert(
+				token{name: "expired before", expires: at(-3 * time.Hour)},
+				token{name: "expired after", expires: at(-90 * time.Minute)},
+				token{name: "live", expires: at(time.Minute)},
+			)
+			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
+			tab.fill(1000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
+			tab.exec(`VACUUM refresh_tokens`)
+			s.BatchMaxRows = 500
+			largest := int64(0)
+			s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
+			s.DryRun = true
+			if res := tab.run(s); res.Would != variant.want {
+				t.Errorf("dry run found %+v, want %+v", res.Would, variant.want)
+			}
+			s.DryRun = false
+			if res := tab.run(s); res.Deleted != variant.want || res.Outcome != Drained {
+				t.Errorf("run: %+v, want %+v", res, variant.want)
+			}
+			if largest > int64(s.BatchMaxRows) {
+				t.Errorf("a batch of %d rows, at most %d allowed", largest, s.BatchMaxRows)
+			}
+			if left, want := tab.count("true"), 1003+ties-variant.want.Total(); left != want {
+				t.Errorf("%d rows left, want %d", left, want)
+			}
+			if tab.count(`token_hash = 'live'`) != 1 {
+				t.Error("the live token is gone")
+			}
+		})
+	}
+}
+
 // A heap that is dense with what is due is read from its start, and no row goes that
 // would not have gone along the index.
 func TestSweep(t *testing.T) {

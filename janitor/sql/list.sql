@@ -1,4 +1,4 @@
--- Lists where the due rows of a window, or of a tie's blocks, lie: for a window that
+-- Lists where the due rows of a window, or of blocks, lie: for a window that
 -- could not be deleted whole, and for the last rows that a budget allows.
 --
 -- Lock: ACCESS SHARE. Index: as delete.sql.
