@@ -13,7 +13,6 @@ func BenchmarkNothingToDo(b *testing.B) {
 	server := benchServer(b)
 	tab := headOn(b, server)
 	tab.keep(content{live: *benchRows})
-	tab.refill()
 	s := settings()
 	s.TokenLifetime = week
 	watch := &table{Conn: connect(b, server.URL("postgres")), t: b, url: server.URL("postgres")}

@@ -57,6 +57,9 @@ func BenchmarkSize(b *testing.B) {
 				}
 			}
 		}
+		for _, tab := range tabs {
+			tab.drop()
+		}
 		over := func(a, b key) float64 {
 			var ratios []float64
 			for i, c := range cost[a] {

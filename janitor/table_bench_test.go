@@ -62,14 +62,13 @@ func headIn(t testing.TB, server *pgtemp.Server, database string) *table {
 	if err := server.Create(t.Context(), database); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Drop(context.Background(), database) // its files may be many
-	})
-	tab := &table{Conn: connect(t, server.URL(database)), t: t, url: server.URL(database)}
+	tab := &table{Conn: connect(t, server.URL(database)), t: t, url: server.URL(database), server: server}
+	t.Cleanup(tab.drop)
 	tab.exec(`CREATE TABLE users (id uuid PRIMARY KEY)`)
 	tab.exec(`INSERT INTO users VALUES ('00000000-0000-0000-0000-000000000001')`)
 	tab.exec(`CREATE TABLE refresh_tokens (id uuid PRIMARY KEY, user_id uuid NOT NULL, token_hash varchar NOT NULL,
 		expires_at timestamptz NOT NULL, is_revoked boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now(), revoked_at timestamptz)`)
+	tab.exec(`ALTER TABLE refresh_tokens ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE`)
 	tab.exec(`CREATE INDEX ON refresh_tokens (user_id)`)
 	tab.exec(`CREATE UNIQUE INDEX ON refresh_tokens (token_hash)`)
 	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
@@ -87,8 +86,51 @@ type content struct {
 // on first.
 func usual(rows int) content { return content{due: rows * 767 / 1000, live: rows - rows*767/1000} }
 
-// keep makes the rows that refill fills the table with.
+// keep fills the table, and keeps a copy of its database, which refill makes it from.
 func (tab *table) keep(c content) {
+	tab.t.Helper()
+	tab.pour(c)
+	tab.exec(`CREATE EXTENSION IF NOT EXISTS pg_prewarm`)
+	database := tab.Config().Database
+	tab.copy(database, database+"_kept")
+	tab.refill()
+}
+
+// refill makes the table as it was kept, on a new connection, in memory and with its writes
+// done. To copy its files takes a tenth of the time that it takes to insert the rows.
+func (tab *table) refill() {
+	tab.t.Helper()
+	database := tab.Config().Database
+	tab.copy(database+"_kept", database)
+	tab.Conn = connect(tab.t, tab.url)
+	tab.exec(`SELECT pg_prewarm(indexrelid) FROM pg_index WHERE indrelid = 'refresh_tokens'::regclass`)
+	tab.exec(`SELECT pg_prewarm('refresh_tokens')`)
+	tab.exec(`CHECKPOINT`)
+}
+
+// drop drops what there is of the table: its files may be large.
+func (tab *table) drop() {
+	for _, database := range []string{tab.Config().Database, tab.Config().Database + "_kept"} {
+		_ = tab.server.Drop(context.Background(), database)
+	}
+}
+
+// copy makes a database again, of another one's files, and leaves the table without a
+// connection.
+func (tab *table) copy(from, to string) {
+	tab.t.Helper()
+	_ = tab.Close(tab.t.Context())
+	if err := tab.server.Drop(tab.t.Context(), to); err != nil {
+		tab.t.Fatal(err)
+	}
+	if err := tab.server.Copy(tab.t.Context(), to, from); err != nil {
+		tab.t.Fatal(err)
+	}
+}
+
+// pour fills the table by inserts, without a checkpoint, after which each page that
+// changes goes to the WAL whole.
+func (tab *table) pour(c content) {
 	tab.t.Helper()
 	expires := fmt.Sprintf(`'%s'::timestamptz + (i - %d) * interval '6 s'`, at(-time.Hour), c.due+1)
 	revokedAt := "NULL::timestamptz"
@@ -100,30 +142,11 @@ func (tab *table) keep(c content) {
 		expires = fmt.Sprintf(`'%s'::timestamptz + i * interval '1 week' / %d`, at(0), c.due+c.live)
 		revokedAt = fmt.Sprintf(`CASE WHEN i * 7919::bigint %% %d < %d THEN '%s'::timestamptz - (%[1]d + 1 - i) * interval '1 s' END`, c.due+c.live, c.due, at(-week))
 	}
-	tab.exec(`DROP TABLE IF EXISTS kept`)
-	tab.exec(`CREATE TABLE kept (LIKE refresh_tokens INCLUDING DEFAULTS)`)
-	tab.exec(fmt.Sprintf(`INSERT INTO kept (id, user_id, token_hash, expires_at, is_revoked, revoked_at)
+	tab.exec(`TRUNCATE refresh_tokens`)
+	tab.exec(fmt.Sprintf(`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at, is_revoked, revoked_at)
 		SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', encode(sha256(i::text::bytea), 'hex'),
 		       %s, revoked_at IS NOT NULL, revoked_at
 		FROM generate_series(1, %d) AS i, LATERAL (SELECT %s AS revoked_at) AS r`, expires, c.due+c.live, revokedAt))
-}
-
-// refill makes the table as it was, in memory and with its writes done.
-func (tab *table) refill() {
-	tab.t.Helper()
-	tab.pour()
-	tab.exec(`CHECKPOINT`)
-}
-
-// pour is refill without the checkpoint, after which each page that changes goes to the
-// WAL whole.
-func (tab *table) pour() {
-	tab.t.Helper()
-	tab.exec(`CREATE TABLE fresh (LIKE refresh_tokens INCLUDING ALL)`)
-	tab.exec(`DROP TABLE refresh_tokens`)
-	tab.exec(`ALTER TABLE fresh RENAME TO refresh_tokens`)
-	tab.exec(`ALTER TABLE refresh_tokens ADD FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE`)
-	tab.exec(`INSERT INTO refresh_tokens SELECT * FROM kept`)
 	tab.exec(`VACUUM ANALYZE refresh_tokens`)
 }
 

@@ -39,7 +39,8 @@ type table struct {
 	t   testing.TB
 	url string
 
-	tune func(*run) // for its runs; nil: they are as they are
+	tune   func(*run)     // for its runs; nil: they are as they are
+	server *pgtemp.Server // of a benchmark's table
 }
 
 func newTable(t testing.TB) *table {

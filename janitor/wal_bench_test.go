@@ -9,8 +9,8 @@ import (
 // changed before since the last checkpoint, and right after one. There is no vacuum
 // beside, which would add its own.
 func BenchmarkWAL(b *testing.B) {
-	tab := headOn(b, benchServer(b))
-	tab.keep(usual(*benchRows))
+	server := benchServer(b)
+	var tab *table
 	written := func() (bytes float64) {
 		if err := tab.QueryRow(b.Context(), `SELECT (pg_current_wal_insert_lsn() - '0/0')::float8`).Scan(&bytes); err != nil {
 			b.Fatal(err)
@@ -24,8 +24,9 @@ func BenchmarkWAL(b *testing.B) {
 				continue
 			}
 			// What a way writes is the same each time, to a byte a row: a round is enough.
+			tab = headOn(b, server)
 			tab.exec(`CHECKPOINT`) // lest one falls due later
-			tab.pour()
+			tab.pour(usual(*benchRows))
 			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = false)`)
 			if w.prepare != nil {
 				w.prepare(tab)
