@@ -34,9 +34,10 @@ func (r *run) throttled(ctx context.Context) (Cause, error) {
 		maySeeLag, lagUnknown, vacuum, lockWaits bool
 		written, walRetained                     int64
 		replayed                                 *int64
+		lag                                      float64
 	}
 	err := r.exchange(ctx, query{statement("throttle"), map[string]any{"oid": r.oid}, into(
-		&now.maySeeLag, &now.written, &now.replayed, &now.lagUnknown, &now.vacuum, &now.walRetained, &now.lockWaits)})
+		&now.maySeeLag, &now.written, &now.replayed, &now.lag, &now.lagUnknown, &now.vacuum, &now.walRetained, &now.lockWaits)})
 	if err != nil {
 		return "", fmt.Errorf("look at what the server does besides: %w", err)
 	}
@@ -46,7 +47,7 @@ func (r *run) throttled(ctx context.Context) (Cause, error) {
 	r.throttle.looked = time.Now()
 	r.throttle.written = append(r.throttle.written, written{r.throttle.looked, now.written})
 	switch {
-	case r.MaxReplicaLag > 0 && (now.lagUnknown || r.throttle.lag(now.replayed) > r.MaxReplicaLag):
+	case r.MaxReplicaLag > 0 && (now.lagUnknown || now.lag > r.MaxReplicaLag.Seconds() || r.throttle.lag(now.replayed) > r.MaxReplicaLag):
 		r.throttle.cause = ForReplicaLag
 	case r.MaxWALRetained > 0 && now.walRetained > r.MaxWALRetained:
 		r.throttle.cause = ForWAL
@@ -60,9 +61,9 @@ func (r *run) throttled(ctx context.Context) (Cause, error) {
 	return r.throttle.cause, nil
 }
 
-// lag is for how long the slowest standby has not replayed what was written. The
-// server's own replay_lag stands still while a standby's replay does; so it is told
-// from when, as this run saw it, the WAL had come farther than the standby is.
+// lag is for how long the slowest standby has not replayed what was written, as this run
+// saw it: from when the WAL had come farther than the standby is. The server's own
+// replay_lag, which is from before the run as well, stands still while a standby's replay does.
 func (t *throttle) lag(replayed *int64) time.Duration {
 	if replayed == nil {
 		return 0 // no standby

@@ -2,6 +2,8 @@ package janitor
 
 import (
 	"context"
+	"fmt"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -115,6 +117,91 @@ func TestWaitsForAStandby(t *testing.T) {
 	res := tab.run(s)
 	if res.Outcome != Drained || res.Deleted.Expired != 3000 || !waited {
 		t.Errorf("run: %+v, waited: %v", res, waited)
+	}
+	tab.survive("live")
+}
+
+// A standby that was behind before the run began holds it up from the start.
+func TestWaitsForAStandbyThatWasBehind(t *testing.T) {
+	t.Parallel()
+	pgtemp.Require(t, "pg_basebackup")
+	primary, tab := own(t)
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	const apart = 5 * time.Second
+	standby, err := primary.Standby(t.Context(), pgtemp.Setting("recovery_min_apply_delay", fmt.Sprint(apart.Milliseconds())+"ms"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = standby.Stop() })
+	// It tells how far it is behind when it has replayed a commit, and that is not for long.
+	ctx, stop := context.WithCancel(t.Context())
+	api, written := tab.again(), make(chan struct{})
+	go func() {
+		defer close(written)
+		for err := error(nil); err == nil; {
+			_, err = api.Exec(ctx, `INSERT INTO users SELECT gen_random_uuid() FROM pg_sleep(0.02)`)
+		}
+	}()
+	defer func() { stop(); <-written }()
+	tab.await(`EXISTS (SELECT FROM pg_stat_replication WHERE replay_lag > interval '2s')`)
+	s := settings()
+	s.MaxReplicaLag = apart / 5
+	s.MaxRunTime = apart / 2
+	if res := tab.run(s); res.StopReason != StopMaxRunTime || res.Deleted.Total() != 0 || res.Rested[ForReplicaLag] == 0 {
+		t.Errorf("run: %+v", res)
+	}
+}
+
+// Whoever receives WAL to keep it, and never replays it, is no standby that lags.
+func TestDoesNotWaitForAReceiver(t *testing.T) {
+	t.Parallel()
+	receive := pgtemp.Require(t, "pg_receivewal")
+	_, tab := own(t)
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	ctx, stop := context.WithCancel(t.Context())
+	receiver := exec.CommandContext(ctx, receive, "-D", t.TempDir(), "-d", tab.url, "-s", "1")
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(); _ = receiver.Wait() })
+	s := settings()
+	s.MaxReplicaLag = time.Second
+	s.MaxRunTime = 30 * time.Second
+	tab.await(`EXISTS (SELECT FROM pg_stat_replication WHERE write_lsn IS NOT NULL AND replay_lsn IS NULL)`)
+	if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 1000 {
+		t.Errorf("run: %+v", res)
+	}
+	tab.await(`EXISTS (SELECT FROM pg_stat_replication)`) // else this proves nothing
+	tab.survive("live")
+}
+
+// WAL that cannot be archived holds a run up, until it can.
+func TestWaitsForTheArchive(t *testing.T) {
+	t.Parallel()
+	_, tab := own(t, pgtemp.Setting("archive_mode", "on"), pgtemp.Setting("archive_command", "false"))
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	for range 3 {
+		tab.exec(`INSERT INTO users VALUES (gen_random_uuid())`)
+		tab.exec(`SELECT pg_switch_wal()`)
+	}
+	tab.await(`EXISTS (SELECT FROM pg_stat_archiver WHERE failed_count > 0)`)
+	s := settings()
+	s.MaxWALRetained = 24 << 20 // of segments of 16 MB each
+	s.MaxRunTime = time.Minute
+	mended := false
+	s.OnRest = func(r Rest) {
+		if r.Cause == ForWAL && !mended {
+			mended = true
+			other := tab.other()
+			other.exec(`ALTER SYSTEM SET archive_command = 'true'`)
+			other.exec(`SELECT pg_reload_conf()`)
+			other.exec(`SELECT pg_switch_wal()`)
+		}
+	}
+	if res := tab.run(s); !mended || res.Outcome != Drained || res.Deleted.Expired != 1000 {
+		t.Errorf("mended: %t, run: %+v", mended, res)
 	}
 	tab.survive("live")
 }

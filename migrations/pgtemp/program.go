@@ -18,6 +18,7 @@ var postgresPackages = map[string]string{
 	"pg_basebackup": "postgresql-client",
 	"pg_dump":       "postgresql-client",
 	"pg_restore":    "postgresql-client",
+	"pg_receivewal": "postgresql-client",
 	"pgbench":       "postgresql-contrib",
 	"psql":          "postgresql-client",
 }
