@@ -27,7 +27,7 @@ func (w *walk) batch(ctx context.Context, most int64, rows *int64, queries ...qu
 	if err != nil {
 		return err
 	}
-	w.pace.resize(took)
+	w.pace.resize(took, *rows)
 	*w.due.of(w.reason) += *rows
 	w.result.Batches[w.reason]++
 	w.result.LongestBatch = max(w.result.LongestBatch, took)

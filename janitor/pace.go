@@ -12,6 +12,9 @@ const (
 	// ratePerWindow spreads a rate over this many windows a second, so that
 	// 20,000 rows/s are ten windows of 2,000 and not four bursts of 5,000.
 	ratePerWindow = 10
+	// sparseRows is the largest window that windows lead to of which less than half went: how
+	// long one takes that goes whole is not known.
+	sparseRows = 20_000
 )
 
 // pace decides how many rows the next window is cut for and how long to rest before
@@ -65,14 +68,18 @@ func (p *pace) rested(slept time.Duration) {
 	p.owed = max(p.owed-slept, -p.goal)
 }
 
-// resize cuts the next window for what the last one took: it grows by a half at
+// resize cuts the next window for what the last one took and deleted: it grows by a half at
 // most, and shrinks at once to what the goal allows.
-func (p *pace) resize(took time.Duration) {
+func (p *pace) resize(took time.Duration, deleted int64) {
 	switch {
 	case took > p.goal:
 		p.rows = int(float64(p.rows) * float64(p.goal) / float64(took))
 	case took < p.goal*2/3: // between two thirds and the goal it is right
-		p.rows += max(1, p.rows/2)
+		larger := p.rows + max(1, p.rows/2)
+		if deleted < int64(p.rows/2) {
+			larger = min(larger, max(p.rows, sparseRows))
+		}
+		p.rows = larger
 	}
 	p.rows = min(max(p.rows, floorRows), p.max)
 }

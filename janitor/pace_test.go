@@ -27,7 +27,7 @@ func TestPaceFindsItsWindow(t *testing.T) {
 			s.BatchMaxRows = disk.max
 			p := newPace(s)
 			for range 20 {
-				p.resize(ms + time.Duration(p.rows)*disk.perRow)
+				p.resize(ms+time.Duration(p.rows)*disk.perRow, int64(p.rows))
 				if p.rows < 1 || p.rows > disk.max {
 					t.Fatalf("a window of %d rows", p.rows)
 				}
@@ -44,13 +44,13 @@ func TestPaceShrinksAtOnce(t *testing.T) {
 	t.Parallel()
 	p := newPace(settings())
 	for range 10 {
-		p.resize(ms)
+		p.resize(ms, int64(p.rows))
 	}
-	p.resize(500 * ms) // ten times the goal
+	p.resize(500*ms, int64(p.rows)) // ten times the goal
 	if p.rows != 500 {
 		t.Errorf("%d rows after a stall, want 500", p.rows)
 	}
-	p.resize(time.Hour)
+	p.resize(time.Hour, int64(p.rows))
 	if p.rows != floorRows {
 		t.Errorf("%d rows after an hour, want the floor", p.rows)
 	}
@@ -85,7 +85,7 @@ func TestPaceIsHonest(t *testing.T) {
 				took := time.Duration(3+i%5) * ms
 				n := int64(p.rows)
 				rest := p.after(now, took, n)
-				p.resize(took)
+				p.resize(took, n)
 				work, rows, now = work+took, rows+n, now+took
 				if rest.For > 0 {
 					slept := rest.For + want.over
@@ -105,6 +105,30 @@ func TestPaceIsHonest(t *testing.T) {
 				t.Errorf("load %.2f, want %.2f", load, want.load)
 			}
 		})
+	}
+}
+
+// Windows of which little goes lead to none that would delete very much at once.
+func TestPaceGrowsByWhatGoes(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	s.BatchMaxRows = 100_000
+	p := newPace(s)
+	for range 20 {
+		p.resize(ms, 0)
+	}
+	if p.rows != sparseRows {
+		t.Errorf("windows of %d rows after many of which nothing went, want %d", p.rows, sparseRows)
+	}
+	for range 20 {
+		p.resize(ms, int64(p.rows))
+	}
+	if p.rows != s.BatchMaxRows {
+		t.Errorf("windows of %d rows after many that went whole, want %d", p.rows, s.BatchMaxRows)
+	}
+	p.resize(ms, 0)
+	if p.rows != s.BatchMaxRows {
+		t.Errorf("windows of %d rows after one of which nothing went: it took no longer", p.rows)
 	}
 }
 
