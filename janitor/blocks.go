@@ -80,17 +80,33 @@ func (w *walk) sweep(ctx context.Context) error {
 	if w.ordered {
 		w.about = *w.due.of(w.reason) + rows
 	}
-	if rows < w.dense*w.heap.blocks {
-		return nil
+	if rows >= w.dense*w.heap.blocks {
+		w.beginSweep()
 	}
-	w.sweeping = true
+	return nil
+}
+
+// leaveIndex is for a window that times out again when it is cut smaller: there are more dead
+// entries of the index before its first row than can be passed in that time, as after
+// millions of rows went that nobody may vacuum yet. A sweep meets none of them. It says
+// whether one can begin.
+func (w *walk) leaveIndex() bool {
+	counted := w.DryRun && w.cut > 0 // what is below the floor, and still there
+	if w.stretch != nil || w.stay > 0 || w.heap.blocks == 0 || counted {
+		return false
+	}
+	w.beginSweep()
+	return true
+}
+
+func (w *walk) beginSweep() {
+	w.sweepable, w.sweeping = false, true
 	w.clean = earliest // until it has ended, there is no floor
 	w.stretch = w.heap.stretch(w.sql.blocks, 0, w.heap.longest, w.swept)
-	if w.beside != nil {
+	if w.beside != nil && !w.DryRun {
 		w.stretch.placed = w.sql.swept
 		w.stretch.beside = w.heap.stretch(w.beside.sql.blocks, 0, 0, nil)
 	}
-	return nil
 }
 
 // swept ends a sweep. A row that somebody changed meanwhile may have moved to a block that
@@ -102,18 +118,18 @@ func (w *walk) swept(ctx context.Context) error {
 	if err := w.send(ctx, now.look(w.oid)); err != nil {
 		return fmt.Errorf("look at the heap after a sweep: %w", err)
 	}
-	if now.files != w.heap.files {
+	if now.files != w.heap.files && !w.DryRun {
 		return nil
 	}
-	if w.ordered && w.stay == 0 && *w.due.of(w.reason) <= seenBelow {
+	if w.beside != nil && !w.DryRun {
+		w.beside.sweptOut(ctx)
+	}
+	if w.ordered && w.stay == 0 && *w.due.of(w.reason) <= seenBelow && !w.DryRun {
 		if empty, known, err := w.empty(ctx, w.until); err != nil || known && !empty {
 			return err
 		}
 	}
 	w.sweptOut(ctx)
-	if w.beside != nil {
-		w.beside.sweptOut(ctx)
-	}
 	return nil
 }
 
@@ -126,25 +142,40 @@ func (w *walk) sweptOut(ctx context.Context) {
 	w.done = true
 }
 
+// fewTied is how many rows of one timestamp are listed along the index. Of more, the blocks
+// between which they lie are read, whatever lies there besides.
+const fewTied = 10_000
+
 // tie clears the rows of the timestamp at the floor when they fill a window by
-// themselves. The index cannot tell them apart, and a batch that walks their entries
-// walks over the dead ones of all batches before it, which takes quadratic time.
+// themselves. The index cannot tell them apart, and batches that walk their entries, each
+// over the dead ones of all before it, would take quadratic time. So it is walked once, or
+// if they are too many to list, left.
 func (w *walk) tie(ctx context.Context) error {
-	first, end, err := w.span(ctx)
-	if err != nil {
-		return fmt.Errorf("find the blocks of a tie: %w", err)
-	}
-	w.stretch = w.heap.stretch(w.sql.tie, first, end, func(ctx context.Context) error {
-		var next *string
-		if err := w.send(ctx, query{w.sql.next, w.args("until", w.until), into(&next)}); err != nil {
-			return fmt.Errorf("find the timestamp behind a tie: %w", err)
-		}
-		if next == nil {
-			return w.end(ctx)
-		}
-		w.raise(*next)
+	rows, first, end, err := w.span(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("find the rows of a tie: %w", err)
+	case rows > w.fewTied:
+		w.stretch = w.heap.stretch(w.sql.tie, first, end, w.pastTie)
 		return nil
-	})
+	case rows > 0:
+		if err := w.clear(ctx, place{placed: w.sql.same, rows: int(w.fewTied), picked: true}); err != nil {
+			return err
+		}
+	}
+	return w.pastTie(ctx)
+}
+
+// pastTie raises the floor to the next timestamp.
+func (w *walk) pastTie(ctx context.Context) error {
+	var next *string
+	if err := w.send(ctx, query{w.sql.next, w.args("until", w.until), into(&next)}); err != nil {
+		return fmt.Errorf("find the timestamp behind a tie: %w", err)
+	}
+	if next == nil {
+		return w.end(ctx)
+	}
+	w.raise(*next)
 	return nil
 }
 
@@ -193,28 +224,28 @@ func (w *walk) blocks(ctx context.Context, s *stretch, after ...query) error {
 	return nil
 }
 
-// span is the range of heap blocks [first, end) that hold the rows of the timestamp at
-// the floor. The block numbers of several partitions overlap, so these are taken whole. An
-// index that was built before PostgreSQL 12 and carried over since is not in heap order:
-// then the range may be short, and the next run goes on.
-func (w *walk) span(ctx context.Context) (first, end int64, err error) {
-	if w.heap.leaves > 1 {
-		return 0, w.heap.longest, nil
-	}
+// span is how many rows the timestamp at the floor has, counted to one more than are few, and
+// the range of heap blocks [first, end) that holds them: the whole heap where there are
+// several, whose block numbers overlap, or the index has them in another order. (One that was
+// built before PostgreSQL 12 and carried over since does without a sign of it: then the range
+// may be short, and the next run that begins at the start goes on.)
+func (w *walk) span(ctx context.Context) (rows, first, end int64, err error) {
 	var low, high *string
-	if err := w.send(ctx, query{w.sql.span, w.args(), into(&low, &high)}); err != nil {
-		return 0, 0, err
+	var inOrder bool
+	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid, "rows", w.fewTied+1), into(&rows, &low, &high, &inOrder)})
+	if err != nil || low == nil || high == nil {
+		return 0, 0, 0, err
 	}
-	if low == nil || high == nil {
-		return 0, 0, nil // no such row
+	if w.heap.leaves > 1 || !inOrder {
+		return rows, 0, w.heap.longest, nil
 	}
 	if _, err := fmt.Sscanf(*low, "(%d,", &first); err != nil {
-		return 0, 0, fmt.Errorf("read place %q: %w", *low, err)
+		return 0, 0, 0, fmt.Errorf("read place %q: %w", *low, err)
 	}
 	if _, err := fmt.Sscanf(*high, "(%d,", &end); err != nil {
-		return 0, 0, fmt.Errorf("read place %q: %w", *high, err)
+		return 0, 0, 0, fmt.Errorf("read place %q: %w", *high, err)
 	}
-	return first, end + 1, nil
+	return rows, first, end + 1, nil
 }
 
 func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }

@@ -15,6 +15,7 @@ type place struct {
 	after      []query // and after, where it is cleared whole
 	first, end string  // places in the heap, of a tie or a sweep; "" in a window
 	rows       int     // it holds no more
+	picked     bool    // it may hold more than go at once
 }
 
 // pickRows is how many listed rows are picked in one batch, at most: each costs some three
@@ -22,12 +23,11 @@ type place struct {
 const pickRows = 10_000
 
 // clear deletes what is due in a place (a dry run counts it), in one batch. Where
-// that cannot be, because somebody holds or references a row, something keeps it or the
-// budget may end within the place, it lists the rows and picks them.
+// that cannot be, because somebody holds or references a row, something keeps it, they are
+// too many or the budget may end within the place, it lists the rows and picks them.
 func (w *walk) clear(ctx context.Context, p place) error {
-	most := min(w.budget(), int64(p.rows))
-	args := w.args("first", p.first, "end", p.end, "rows", most)
-	if most == int64(p.rows) && (w.DryRun || !w.guarded && !w.wary) {
+	args := w.args("first", p.first, "end", p.end, "rows", p.rows)
+	if w.budget() >= int64(p.rows) && (w.DryRun || !p.picked && !w.guarded && !w.wary) {
 		err := w.whole(ctx, p, args)
 		if code(err) != lockNotAvailable && !ofARow(err) {
 			return err
@@ -37,21 +37,29 @@ func (w *walk) clear(ctx context.Context, p place) error {
 	if err := w.send(ctx, append(p.find, query{p.list, args, listed.scan})...); err != nil {
 		return fmt.Errorf("list the rows of a batch: %w", err)
 	}
-	if w.DryRun {
-		*w.due.of(w.reason) += int64(len(listed.at))
-	} else {
-		kept := w.kept()
-		for from := 0; from < len(listed.at); from += pickRows {
-			if err := w.pick(ctx, listed.slice(from, min(from+pickRows, len(listed.at)))); err != nil {
+	return w.pickAll(ctx, listed)
+}
+
+// pickAll picks the listed rows (a dry run counts them), so many at once as a window may hold.
+func (w *walk) pickAll(ctx context.Context, listed ctids) error {
+	kept := w.kept()
+	for from, n := 0, len(listed.at); from < n; {
+		if w.budget() <= 0 {
+			return stopped(StopMaxRows)
+		}
+		to := from + int(min(int64(n-from), w.budget()))
+		if w.DryRun {
+			*w.due.of(w.reason) += int64(to - from)
+		} else {
+			to = min(to, from+pickRows, from+w.pace.rows)
+			if err := w.pick(ctx, listed.slice(from, to)); err != nil {
 				return err
 			}
 		}
-		// Such rows come in swarms: the next window is spared the try as a whole.
-		w.wary = w.kept() > kept
+		from = to
 	}
-	if most < int64(p.rows) && most == int64(len(listed.at)) {
-		return stopped(StopMaxRows) // the place may hold more
-	}
+	// Such rows come in swarms: the next window is spared the try as a whole.
+	w.wary = w.kept() > kept
 	return nil
 }
 

@@ -62,7 +62,8 @@ func (r *run) exchange(ctx context.Context, queries ...query) error {
 
 // exchangeWithin is exchange with a statement_timeout of its own.
 func (r *run) exchangeWithin(ctx context.Context, limit time.Duration, queries ...query) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit+answerGrace)
+	// The server's limit is of one statement, ours of all of them.
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), limit*time.Duration(len(queries))+answerGrace)
 	defer stop()
 	var alone bool
 	queries = append([]query{{r.open, pgx.NamedArgs{

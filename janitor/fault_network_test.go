@@ -121,7 +121,7 @@ type fault = func(p *proxy, from, to net.Conn, piece []byte) bool
 func onDelete(do func(p *proxy, server, client net.Conn)) fault {
 	var n atomic.Int64 // pgx also connects to cancel what takes too long
 	return func(p *proxy, from, to net.Conn, sent []byte) bool {
-		if bytes.Contains(sent, []byte("DELETE FROM")) {
+		if bytes.Contains(sent, []byte("\x00DELETE FROM")) {
 			n.Add(1)
 		}
 		if n.Load() < 3 {

@@ -154,6 +154,27 @@ func TestProlongedWhileDeleted(t *testing.T) {
 }
 
 // A table that DDL holds is waited for, in short waits, and then left.
+// A budget is not spent on rows that cannot go, of which there are as many as it allows.
+func TestBudgetIsForRowsThatGo(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	s.LockTimeout = 10 * time.Millisecond
+	const held, budget = 300, 100
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(held, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.hold(`SELECT FROM refresh_tokens WHERE expires_at < '` + at(-3*time.Hour) + `' FOR UPDATE`)
+	tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	s.MaxRows = budget
+	for night := range 3 {
+		if res := tab.run(s); res.Deleted.Expired != budget || res.StopReason != StopMaxRows || res.Left.Locked != held {
+			t.Errorf("night %d: %+v", night, res)
+		}
+	}
+	if left := tab.count("expires_at < '" + at(-time.Hour) + "'"); left != held+500-3*budget || tab.count("token_hash = 'live'") != 1 {
+		t.Errorf("%d expired rows left", left)
+	}
+}
+
 func TestTableLocked(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"ACCESS EXCLUSIVE", "SHARE"} {

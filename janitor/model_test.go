@@ -59,6 +59,7 @@ func TestModel(t *testing.T) {
 		{"as migrated", nil},
 		{"partitioned", (*table).partition},
 		{"swept", func(tab *table) { tab.tune = sweepAll }},
+		{"ties by blocks", func(tab *table) { tab.tune = func(r *run) { r.fewTied = 0 } }},
 		{"swept, partitioned", func(tab *table) { tab.partition(); tab.tune = sweepAll }},
 		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`) }},
 		{"index on revoked_at, swept", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`); tab.tune = sweepAll }},

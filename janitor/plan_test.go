@@ -1,10 +1,13 @@
 package janitor
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // The index is the plan, or the run refuses and says which plan it was offered.
@@ -51,5 +54,108 @@ func TestPlan(t *testing.T) {
 			}
 			tab.survive("live")
 		})
+	}
+}
+
+// No statistics make the planner reach the rows of a tie, or of a sweep, along an index:
+// each batch would walk over the entries of all batches before it.
+func TestPlanOfBlocks(t *testing.T) {
+	t.Parallel()
+	for _, variant := range []struct {
+		name  string
+		setUp []string // before the rows are there
+	}{
+		{"never analysed", nil},
+		{"analysed when empty", []string{`ANALYZE refresh_tokens`}},
+		{"analysed when nothing had expired", []string{
+			`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at) SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', i::text, '` +
+				at(week) + `'::timestamptz + i * interval '1s' FROM generate_series(1, 20000) AS i`,
+			`ANALYZE refresh_tokens`, `DELETE FROM refresh_tokens`, `VACUUM refresh_tokens`,
+		}},
+		{"an index on revoked_at", []string{`CREATE INDEX ON refresh_tokens (revoked_at)`, `ANALYZE refresh_tokens`}},
+		{"server prefers other scans", []string{`SET enable_tidscan = off`, `SET enable_indexscan = off`, `SET enable_indexonlyscan = off`,
+			`SET enable_nestloop = off`, `SET random_page_cost = 10000`}},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+			for _, sql := range variant.setUp {
+				tab.exec(sql)
+			}
+			tab.fill(20_000, "'"+at(-2*week)+"'", "true", "'"+at(-2*week)+"'")
+			r := newRun(tab.Conn, settings())
+			if err := tab.QueryRow(t.Context(), `SELECT 'refresh_tokens'::regclass::oid::bigint`).Scan(&r.oid); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.fixCutoffs(noon, noon, noon); err != nil {
+				t.Fatal(err)
+			}
+			for _, reason := range Reasons {
+				w := r.walk(reason, "expires_at", at(-2*week), r.expiredBefore)
+				w.reaches(t, "Tid Range Scan", w.sql.tie, w.sql.blocks, w.sql.swept)
+				w.reaches(t, "Scan using ix_refresh_tokens_expires_at", w.sql.window, w.sql.same)
+			}
+		})
+	}
+}
+
+// reaches fails the test unless the server reaches the rows of these places in one way only.
+func (w *walk) reaches(t *testing.T, want string, places ...placed) {
+	t.Helper()
+	for _, p := range places {
+		for _, sql := range []string{p.delete, p.count, p.list} {
+			if sql == "" {
+				continue
+			}
+			var scans []string
+			lines := func(rows pgx.Rows) error {
+				all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+				for _, line := range all {
+					if strings.Contains(line, "Scan") {
+						scans = append(scans, line)
+					}
+				}
+				return err
+			}
+			err := w.exchange(t.Context(), query{"EXPLAIN " + sql, w.args("first", "(100,0)", "end", "(200,0)", "rows", 1000), lines})
+			if err != nil {
+				t.Fatal(fmt.Errorf("explain %s: %w", sql, err))
+			}
+			if len(scans) != 1 || !strings.Contains(scans[0], want) {
+				t.Errorf("%s: %s: %q, want %s", w.reason, sql, scans, want)
+			}
+		}
+	}
+}
+
+// A window of the pass over revoked_at is read from an index that holds revoked rows only.
+func TestPlanOfRevokedWindows(t *testing.T) {
+	t.Parallel()
+	tab := newTable(t)
+	tab.exec(`CREATE INDEX revoked_ones ON refresh_tokens (revoked_at) WHERE is_revoked`)
+	tab.fill(20_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
+	r := newRun(tab.Conn, settings())
+	if err := r.fixCutoffs(noon, noon, noon); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"SELECT", "ANALYZE refresh_tokens"} {
+		tab.exec(how)
+		w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
+		w.reaches(t, "Index Scan using revoked_ones", w.sql.window)
+		if err := w.walksIndex(t.Context(), "revoked_at"); err != nil {
+			t.Error(err)
+		}
+	}
+	// Where the planner would read all revoked rows for each window, the pass takes another way.
+	tab.exec(`DROP INDEX revoked_ones`)
+	tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
+	tab.exec(`CREATE INDEX ON refresh_tokens (is_revoked)`)
+	tab.exec(`UPDATE refresh_tokens SET is_revoked = false WHERE is_revoked AND token_hash NOT LIKE '%7'`)
+	tab.exec(`VACUUM ANALYZE refresh_tokens`)
+	w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
+	if _, unusable := errors.AsType[*planError](w.walksIndex(t.Context(), "revoked_at")); !unusable {
+		t.Error("each window reads all revoked rows, and is called usable")
 	}
 }

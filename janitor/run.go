@@ -44,8 +44,8 @@ type run struct {
 	heap    heap
 	pass    *walk // the one under way
 
-	sweeping          bool  // it is, by the pass under way
-	sweepAfter, dense int64 // the constants, but in tests
+	sweeping                   bool  // it is, by the pass under way
+	sweepAfter, dense, fewTied int64 // the constants, but in tests
 
 	throttle throttle
 }
@@ -56,7 +56,7 @@ type stopped StopReason
 func (s stopped) Error() string { return "stopped: " + string(s) }
 
 func newRun(conn *pgx.Conn, s Settings) *run {
-	r := &run{Settings: s, conn: conn, pace: newPace(s), sweepAfter: sweepAfter, dense: dense, open: statement("open"), began: time.Now()}
+	r := &run{Settings: s, conn: conn, pace: newPace(s), sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, open: statement("open"), began: time.Now()}
 	r.result = Result{
 		DryRun:  s.DryRun,
 		Began:   r.began,

@@ -22,12 +22,12 @@ type statements struct {
 	dueRange                  string
 	take, takeWaiting         string
 	free, freeWaiting, step   string // for isolate.sql, which executes them
-	window, tie               placed
+	window, same, tie         placed
 	blocks, swept             placed
 }
 
-// placed are the statements on the rows of one place: a window, a tie's blocks, or blocks,
-// swept by one rule or for both.
+// placed are the statements on the rows of one place: a window, one timestamp, a tie's blocks,
+// or blocks, swept by one rule or for both.
 type placed struct{ delete, count, list string }
 
 // statementsFor writes the statements of a pass that walks the index on key by a rule.
@@ -84,6 +84,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		freeWaiting: executed.Replace(text("free", wait...)),
 		step:        executed.Replace(text("step")),
 		window:      at("in_window"),
+		same:        at("in_key"),
 		tie:         at("in_tie"),
 		blocks:      at("in_blocks"),
 		swept:       swept,

@@ -51,6 +51,9 @@ func (w *walk) all(ctx context.Context) error {
 			timeouts++
 			w.pace.shrink()
 			w.forget(before) // the step begins again
+			if timeouts > 1 && w.leaveIndex() {
+				timeouts = 0
+			}
 			continue
 		}
 		if err != nil {
@@ -72,12 +75,7 @@ func (w *walk) step(ctx context.Context) error {
 	if w.stretch != nil {
 		return w.onward(ctx)
 	}
-	edge, err := w.window(ctx, w.pace.rows)
-	if larger := min(2*w.pace.rows, w.pace.max); edge != nil && *edge == w.floor && w.pace.rows < larger {
-		// One timestamp holds more rows than this window. Sessions do that (a
-		// refreshed token keeps its predecessor's expiry), so try a larger one.
-		edge, err = w.window(ctx, larger)
-	}
+	edge, err := w.window(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -142,16 +140,24 @@ func (w *walk) end(ctx context.Context) error {
 	return nil
 }
 
-// window clears the window of so many rows at the floor and returns its edge: nil
-// when it reached the end of the walk, the floor itself when one timestamp fills it.
-func (w *walk) window(ctx context.Context, rows int) (edge *string, err error) {
+// window clears the window at the floor and returns its edge: nil when it reached the
+// end of the walk, the floor itself when one timestamp fills it.
+func (w *walk) window(ctx context.Context) (edge *string, err error) {
+	rows, picked := w.pace.rows, false
+	if !w.ordered && rows < firstRows && rows == w.pace.max {
+		// What is due is rare among what this walk looks at: a low rate need not slow the look.
+		rows, picked = firstRows, true
+	}
 	var set string
 	err = w.clear(ctx, place{
 		placed: w.sql.window,
 		find:   []query{{w.sql.edge, w.args("until", w.until, "rows", rows), into(&edge, &set)}},
 		rows:   rows,
+		picked: picked,
 	})
-	w.cut += int64(rows)
+	if err == nil {
+		w.cut += int64(rows)
+	}
 	return edge, err
 }
 
