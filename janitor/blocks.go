@@ -86,24 +86,32 @@ func (w *walk) sweep(ctx context.Context) error {
 	return nil
 }
 
-// leaveIndex is for a window that times out again when it is cut smaller: there are more dead
-// entries of the index before its first row than can be passed in that time, as after
-// millions of rows went that nobody may vacuum yet. A sweep meets none of them. It says
-// whether one can begin.
-func (w *walk) leaveIndex() bool {
-	counted := w.DryRun && w.cut > 0 // what is below the floor, and still there
-	if w.stretch != nil || w.stay > 0 || w.heap.blocks == 0 || counted {
+// deadAhead says whether a step along the index timed out for the dead entries before it: more
+// than can be passed in that time, as after millions of rows went that nobody may vacuum yet.
+// Then to find its end takes too long by itself, and a smaller window is no help.
+func (w *walk) deadAhead(ctx context.Context) bool {
+	inHeap := w.stretch != nil && w.stretch.next < w.stretch.end
+	if inHeap || w.leftIndex || w.heap.blocks == 0 {
 		return false
 	}
+	look := query{w.sql.edge, w.args("until", w.until, "rows", w.pace.rows), ignored}
+	if w.stretch != nil {
+		look = query{w.sql.next, w.args("until", w.until), ignored}
+	}
+	return code(w.exchange(ctx, look)) == queryCanceled
+}
+
+// leaveIndex goes over to a sweep, which meets no entries of the index.
+func (w *walk) leaveIndex() {
+	w.leftIndex = true
 	w.beginSweep()
-	return true
 }
 
 func (w *walk) beginSweep() {
 	w.sweepable, w.sweeping = false, true
 	w.clean = earliest // until it has ended, there is no floor
 	w.stretch = w.heap.stretch(w.sql.blocks, 0, w.heap.longest, w.swept)
-	if w.beside != nil && !w.DryRun {
+	if w.beside != nil && !w.beside.done && !w.DryRun {
 		w.stretch.placed = w.sql.swept
 		w.stretch.beside = w.heap.stretch(w.beside.sql.blocks, 0, 0, nil)
 	}
@@ -114,17 +122,22 @@ func (w *walk) beginSweep() {
 // begins at the start meets it. Where the whole table was rewritten, all begins again there.
 func (w *walk) swept(ctx context.Context) error {
 	w.sweeping = false
+	if w.DryRun {
+		w.sweptOut(ctx)
+		return nil
+	}
 	var now heap
 	if err := w.send(ctx, now.look(w.oid)); err != nil {
 		return fmt.Errorf("look at the heap after a sweep: %w", err)
 	}
-	if now.files != w.heap.files && !w.DryRun {
+	if now.files != w.heap.files {
+		w.heap, w.leftIndex = now, false
 		return nil
 	}
-	if w.beside != nil && !w.DryRun {
+	if w.beside != nil {
 		w.beside.sweptOut(ctx)
 	}
-	if w.ordered && w.stay == 0 && *w.due.of(w.reason) <= seenBelow && !w.DryRun {
+	if w.ordered && w.stay == 0 && !w.leftIndex && *w.due.of(w.reason) <= seenBelow {
 		if empty, known, err := w.empty(ctx, w.until); err != nil || known && !empty {
 			return err
 		}
@@ -142,43 +155,6 @@ func (w *walk) sweptOut(ctx context.Context) {
 	w.done = true
 }
 
-// fewTied is how many rows of one timestamp are listed along the index. Of more, the blocks
-// between which they lie are read, whatever lies there besides.
-const fewTied = 10_000
-
-// tie clears the rows of the timestamp at the floor when they fill a window by
-// themselves. The index cannot tell them apart, and batches that walk their entries, each
-// over the dead ones of all before it, would take quadratic time. So it is walked once, or
-// if they are too many to list, left.
-func (w *walk) tie(ctx context.Context) error {
-	rows, first, end, err := w.span(ctx)
-	switch {
-	case err != nil:
-		return fmt.Errorf("find the rows of a tie: %w", err)
-	case rows > w.fewTied:
-		w.stretch = w.heap.stretch(w.sql.tie, first, end, w.pastTie)
-		return nil
-	case rows > 0:
-		if err := w.clear(ctx, place{placed: w.sql.same, rows: int(w.fewTied), picked: true}); err != nil {
-			return err
-		}
-	}
-	return w.pastTie(ctx)
-}
-
-// pastTie raises the floor to the next timestamp.
-func (w *walk) pastTie(ctx context.Context) error {
-	var next *string
-	if err := w.send(ctx, query{w.sql.next, w.args("until", w.until), into(&next)}); err != nil {
-		return fmt.Errorf("find the timestamp behind a tie: %w", err)
-	}
-	if next == nil {
-		return w.end(ctx)
-	}
-	w.raise(*next)
-	return nil
-}
-
 // onward clears the next blocks of the stretch, and leaves it behind after the last.
 func (w *walk) onward(ctx context.Context) error {
 	s := w.stretch
@@ -189,8 +165,11 @@ func (w *walk) onward(ctx context.Context) error {
 		}
 		return nil
 	case s.next >= s.end:
-		w.stretch = nil
-		return s.behind(ctx)
+		err := s.behind(ctx)
+		if err == nil {
+			w.stretch = nil
+		}
+		return err
 	case s.beside == nil:
 		return w.blocks(ctx, s)
 	}
@@ -215,6 +194,7 @@ func (w *walk) blocks(ctx context.Context, s *stretch, after ...query) error {
 		first:  tid(s.next),
 		end:    tid(s.next + blocks),
 		rows:   int(blocks * s.most),
+		picked: s.usual > int64(w.pace.rows), // a block of each leaf is the least, and they may be many
 	})
 	if err != nil {
 		return err
@@ -222,30 +202,6 @@ func (w *walk) blocks(ctx context.Context, s *stretch, after ...query) error {
 	s.perBlock = min(s.most, max(s.usual, (w.due.Total()-before+blocks-1)/blocks))
 	s.next += blocks
 	return nil
-}
-
-// span is how many rows the timestamp at the floor has, counted to one more than are few, and
-// the range of heap blocks [first, end) that holds them: the whole heap where there are
-// several, whose block numbers overlap, or the index has them in another order. (One that was
-// built before PostgreSQL 12 and carried over since does without a sign of it: then the range
-// may be short, and the next run that begins at the start goes on.)
-func (w *walk) span(ctx context.Context) (rows, first, end int64, err error) {
-	var low, high *string
-	var inOrder bool
-	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid, "rows", w.fewTied+1), into(&rows, &low, &high, &inOrder)})
-	if err != nil || low == nil || high == nil {
-		return 0, 0, 0, err
-	}
-	if w.heap.leaves > 1 || !inOrder {
-		return rows, 0, w.heap.longest, nil
-	}
-	if _, err := fmt.Sscanf(*low, "(%d,", &first); err != nil {
-		return 0, 0, 0, fmt.Errorf("read place %q: %w", *low, err)
-	}
-	if _, err := fmt.Sscanf(*high, "(%d,", &end); err != nil {
-		return 0, 0, 0, fmt.Errorf("read place %q: %w", *high, err)
-	}
-	return rows, first, end + 1, nil
 }
 
 func tid(block int64) string { return fmt.Sprintf("(%d,0)", block) }

@@ -3,6 +3,8 @@ package janitor
 import (
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // indexReads is how many entries of the index on expires_at have been read.
@@ -15,145 +17,73 @@ func (tab *table) indexReads() (n int64) {
 	return n
 }
 
-// A timestamp with somewhat more rows than the window makes no batch of the largest size, which
-// would be seconds' worth of the rate at once.
-func TestTieInABacklog(t *testing.T) {
-	t.Parallel()
-	tab, s := newTable(t), settings()
-	s.BatchMaxRows, s.MaxRate = 100_000, 20_000
-	tab.fill(2100, "'"+at(-3*time.Hour)+"'", "false", "NULL")
-	tab.fill(20_000, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '10ms'", "false", "NULL")
-	tab.insert(token{name: "live", expires: at(time.Minute)})
-	largest := int64(0)
-	s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
-	if res := tab.run(s); res.Deleted != (Counts{Expired: 22_100}) || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
-	// Blocks hold a few rows more or less than those before.
-	if most := int64(s.MaxRate / ratePerWindow * 11 / 10); largest > most {
-		t.Errorf("a batch of %d rows, at most %d allowed", largest, most)
-	}
-	tab.survive("live")
-}
-
-func TestTies(t *testing.T) {
-	t.Parallel()
-	const ties = 4000
-	for _, variant := range []struct {
-		name, at, revoked, revokedAt string
-		setUp                        func(*table)
-		want                         Counts
-	}{
-		{"expired", at(-2 * time.Hour), "false", "NULL", nil, Counts{Expired: ties + 2}},
-		{"expired, partitioned", at(-2 * time.Hour), "false", "NULL", (*table).partition, Counts{Expired: ties + 2}},
-		{"expired, a descending index", at(-2 * time.Hour), "false", "NULL", func(tab *table) {
-			tab.exec(`DROP INDEX ix_refresh_tokens_expires_at`)
-			tab.exec(`CREATE INDEX ON refresh_tokens (expires_at DESC)`)
-		}, Counts{Expired: ties + 2}},
-		{"expired, an index with a second column", at(-2 * time.Hour), "false", "NULL", func(tab *table) {
-			tab.exec(`DROP INDEX ix_refresh_tokens_expires_at`)
-			tab.exec(`CREATE INDEX ON refresh_tokens (expires_at, created_at)`)
-			// Those from the middle of the heap are the first and the last in the index.
-			tab.exec(`CREATE SEQUENCE made`)
-			tab.exec(`ALTER TABLE refresh_tokens ALTER created_at SET DEFAULT '` + at(-week) + `'::timestamptz + (nextval('made') + 2500) % 5000 * interval '1s'`)
-		}, Counts{Expired: ties + 2}},
-		{"expired at -infinity", "-infinity", "false", "NULL", nil, Counts{Expired: ties + 2}},
-		{"revoked half, one expiry", at(week), "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, never expiring", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, partitioned", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", (*table).partition, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked at once", at(week), "true", "'" + at(-2*week) + "'", func(tab *table) {
-			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
-		}, Counts{Expired: 2, Revoked: ties}},
-	} {
-		test := func(t *testing.T, few int64) {
-			t.Parallel()
-			tab, s := newTable(t), settings()
-			tab.tune = func(r *run) { r.fewTied = few }
-			if variant.setUp != nil {
-				variant.setUp(tab)
-			}
-			tab.insert(
-				token{name: "expired before", expires: at(-3 * time.Hour)},
-				token{name: "expired after", expires: at(-90 * time.Minute)},
-				token{name: "live", expires: at(time.Minute)},
-			)
-			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
-			tab.fill(1000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
-			tab.exec(`VACUUM refresh_tokens`)
-			s.BatchMaxRows = 500
-			largest := int64(0)
-			s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
-			s.DryRun = true
-			if res := tab.run(s); res.Would != variant.want {
-				t.Errorf("dry run found %+v, want %+v", res.Would, variant.want)
-			}
-			s.DryRun, largest = false, 0 // to count them is no burden
-			if res := tab.run(s); res.Deleted != variant.want || res.Outcome != Drained {
-				t.Errorf("run: %+v, want %+v", res, variant.want)
-			}
-			if largest > int64(s.BatchMaxRows) {
-				t.Errorf("a batch of %d rows, at most %d allowed", largest, s.BatchMaxRows)
-			}
-			if left, want := tab.count("true"), 1003+ties-variant.want.Total(); left != want {
-				t.Errorf("%d rows left, want %d", left, want)
-			}
-			if tab.count(`token_hash = 'live'`) != 1 {
-				t.Error("the live token is gone")
-			}
-		}
-		t.Run(variant.name+", listed", func(t *testing.T) { test(t, fewTied) })
-		t.Run(variant.name+", by blocks", func(t *testing.T) { test(t, 0) })
-	}
-}
-
-// A few rows of one timestamp, more than a low rate allows at once, do not make a run read
-// the heap between them, where others lie.
-func TestTieInALargeHeap(t *testing.T) {
-	t.Parallel()
-	tab, s := newTable(t), settings()
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
-	tab.fill(50_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
-	s.MaxRate, s.TokenLifetime = 1000, week
-	res := tab.run(s)
-	if res.Deleted.Expired != 200 || res.Outcome != Drained || res.Batches[Expired] > 5 {
-		t.Errorf("run: %+v", res)
-	}
-}
-
-// More dead entries of the index before the first row than can be passed in a statement's time,
+// More dead entries of the index before the next row than can be passed in a statement's time,
 // as there are after a purge under a forgotten transaction, keep no run from its work.
 func TestDeadEntries(t *testing.T) {
 	t.Parallel()
-	tab, s := newTable(t), settings()
-	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
-	for _, index := range []string{"token_hash", "user_id"} { // they take time to fill
-		tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
+	const dead, due, held = 1_000_000, 3000, 1000
+	for _, variant := range []struct {
+		key, cut, index string // of the walk that meets them
+		want            Counts
+	}{
+		{"expires_at", "true", "", Counts{Expired: due, Revoked: 100}},
+		{"revoked_at", "is_revoked", `CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`, Counts{Expired: 100, Revoked: due}},
+	} {
+		t.Run(variant.key, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+			for _, index := range []string{"token_hash", "user_id"} { // they take time to fill
+				tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
+			}
+			tab.exec(variant.index)
+			// Those are due by the other rule, or live, that are not by this one.
+			fill := func(n int, at, other string) {
+				if variant.key == "expires_at" {
+					tab.fill(n, at, "false", "NULL")
+				} else {
+					tab.fill(n, other, "true", at)
+				}
+			}
+			tab.fill(held, "'"+at(-52*week)+"'", "true", "'"+at(-52*week)+"'")
+			fill(dead, "'"+at(-4*week)+"'::timestamptz + i * 7919::bigint % 1000003 * interval '1s'", "'"+at(week)+"'")
+			fill(due, "'"+at(-week-time.Hour)+"'::timestamptz + i * interval '1ms'", "'"+at(week)+"'")
+			if variant.key == "expires_at" {
+				tab.fill(100, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			} else {
+				tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+			}
+			tab.insert(token{name: "live", expires: at(week)}, token{name: "expires at the cutoff", expires: at(-time.Hour)})
+			forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
+			defer forgotten.Close(t.Context())
+			tab.exec(`DELETE FROM refresh_tokens WHERE ` + variant.key + ` >= '` + at(-4*week) + `' AND ` + variant.key + ` < '` + at(-week-2*time.Hour) + `'`)
+			s.StatementTimeout = 100 * time.Millisecond
+			impatient := tab.other()
+			impatient.exec(`SET enable_seqscan = off; SET statement_timeout = '100ms'`, pgx.QueryExecModeSimpleProtocol)
+			if _, err := impatient.Exec(t.Context(), `SELECT FROM refresh_tokens WHERE `+variant.key+` > $1 AND `+variant.cut+` ORDER BY `+variant.key+` LIMIT 1`, at(-52*week)); code(err) != queryCanceled {
+				t.Errorf("the dead entries are in nobody's way: this proves nothing (%v)", err)
+			}
+
+			// Some windows before them are full of what stays.
+			s.BatchMaxRows, s.LockTimeout = 500, 10*time.Millisecond
+			holder := tab.hold(`SELECT FROM refresh_tokens WHERE expires_at = '` + at(-52*week) + `' FOR UPDATE`)
+			s.DryRun = true
+			want := variant.want
+			want.Expired += held
+			if res := tab.run(s); res.Would != want || res.Outcome != Drained {
+				t.Errorf("dry run: %+v, want %+v", res, want)
+			}
+			s.DryRun = false
+			if res := tab.run(s); res.Deleted != variant.want || res.Left != (Left{Locked: held}) || res.StopReason != StopLeft {
+				t.Errorf("run: %+v, want %+v", res, variant.want)
+			}
+			holder.exec(`ROLLBACK`)
+			if res := tab.run(s); res.Deleted != (Counts{Expired: held}) || res.Outcome != Drained {
+				t.Errorf("the next run: %+v", res)
+			}
+			tab.survive("live", "expires at the cutoff")
+		})
 	}
-	const dead, due = 1_000_000, 3000
-	tab.fill(dead, "'"+at(-2*week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '1ms'", "false", "NULL")
-	tab.fill(100, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
-	tab.insert(token{name: "live", expires: at(week)}, token{name: "expires at the cutoff", expires: at(-time.Hour)})
-	forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
-	defer forgotten.Close(t.Context())
-	tab.exec(`DELETE FROM refresh_tokens WHERE expires_at < '` + at(-3*time.Hour) + `'`)
-	s.StatementTimeout = 40 * time.Millisecond
-	s.DryRun = true
-	if res := tab.run(s); res.Would != (Counts{due, 100}) || res.Outcome != Drained {
-		t.Errorf("dry run: %+v", res)
-	}
-	s.DryRun = false
-	before := tab.indexReads()
-	res := tab.run(s)
-	if res.Deleted != (Counts{due, 100}) || res.Outcome != Drained || res.Left.Total() != 0 {
-		t.Errorf("run: %+v", res)
-	}
-	if tab.indexReads() == before {
-		t.Error("the dead entries were in nobody's way: this proves nothing")
-	}
-	tab.survive("live", "expires at the cutoff")
 }
 
 // A heap that is dense with what is due is read from its start, and no row goes that

@@ -12,9 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// answerGrace is how much longer than statement_timeout we wait for an answer: the
-// server says itself when a statement took too long, so silence past this is a dead
-// network and not a slow table.
+// answerGrace is how much longer we wait for an answer than statement_timeout allows all the
+// statements together: the server says itself when one took too long, so silence past this is
+// a dead network and not a slow table.
 const answerGrace = 5 * time.Second
 
 // query is one statement and what becomes of its rows.

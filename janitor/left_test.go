@@ -153,7 +153,6 @@ func TestProlongedWhileDeleted(t *testing.T) {
 	}
 }
 
-// A table that DDL holds is waited for, in short waits, and then left.
 // A budget is not spent on rows that cannot go, of which there are as many as it allows.
 func TestBudgetIsForRowsThatGo(t *testing.T) {
 	t.Parallel()
@@ -175,6 +174,7 @@ func TestBudgetIsForRowsThatGo(t *testing.T) {
 	}
 }
 
+// A table that DDL holds is waited for, in short waits, and then left.
 func TestTableLocked(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"ACCESS EXCLUSIVE", "SHARE"} {

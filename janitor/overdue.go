@@ -32,14 +32,15 @@ func (w *walk) lookForOldest(ctx context.Context, most int64) {
 	}
 }
 
-// leftBehind is what a step may add to.
+// leftBehind is what a step may add to, beside the rows that go.
 type leftBehind struct {
 	left         Left
 	stay, beside int64
+	due          int64 // that went; in a dry run, that would
 }
 
 func (w *walk) leftBehind() leftBehind {
-	b := leftBehind{left: w.result.Left, stay: w.stay}
+	b := leftBehind{left: w.result.Left, stay: w.stay, due: w.due.Total()}
 	if w.beside != nil {
 		b.beside = w.beside.stay
 	}
@@ -49,6 +50,9 @@ func (w *walk) leftBehind() leftBehind {
 // forget takes back what a step counted that begins again.
 func (w *walk) forget(b leftBehind) {
 	w.result.Left, w.stay = b.left, b.stay
+	if w.DryRun {
+		*w.due.of(w.reason) -= w.due.Total() - b.due
+	}
 	if w.beside != nil {
 		w.beside.stay = b.beside
 	}

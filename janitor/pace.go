@@ -12,8 +12,8 @@ const (
 	// ratePerWindow spreads a rate over this many windows a second, so that
 	// 20,000 rows/s are ten windows of 2,000 and not four bursts of 5,000.
 	ratePerWindow = 10
-	// sparseRows is the largest window that windows lead to of which less than half went: how
-	// long one takes that goes whole is not known.
+	// sparseRows is the largest window that windows lead to of which less than a quarter went:
+	// how long one takes that goes whole is not known.
 	sparseRows = 20_000
 )
 
@@ -76,7 +76,7 @@ func (p *pace) resize(took time.Duration, deleted int64) {
 		p.rows = int(float64(p.rows) * float64(p.goal) / float64(took))
 	case took < p.goal*2/3: // between two thirds and the goal it is right
 		larger := p.rows + max(1, p.rows/2)
-		if deleted < int64(p.rows/2) {
+		if deleted < int64(p.rows/4) {
 			larger = min(larger, max(p.rows, sparseRows))
 		}
 		p.rows = larger

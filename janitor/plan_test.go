@@ -152,7 +152,7 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	tab.exec(`DROP INDEX revoked_ones`)
 	tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
 	tab.exec(`CREATE INDEX ON refresh_tokens (is_revoked)`)
-	tab.exec(`UPDATE refresh_tokens SET is_revoked = false WHERE is_revoked AND token_hash NOT LIKE '%7'`)
+	tab.exec(`UPDATE refresh_tokens SET is_revoked = false WHERE is_revoked AND extract(epoch FROM revoked_at)::bigint % 50 > 0`)
 	tab.exec(`VACUUM ANALYZE refresh_tokens`)
 	w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
 	if _, unusable := errors.AsType[*planError](w.walksIndex(t.Context(), "revoked_at")); !unusable {

@@ -190,7 +190,7 @@ func (r *run) plan(ctx context.Context) ([]*walk, error) {
 
 func (r *run) walk(reason Reason, key, from, until string) *walk {
 	return &walk{
-		run: r, reason: reason, sql: statementsFor(r.Table, reason, key),
+		run: r, reason: reason, sql: statementsFor(r.Table, reason, key), key: key,
 		ordered: (reason == Revoked) == (key == "revoked_at"),
 		until:   until, floor: from, clean: from,
 	}

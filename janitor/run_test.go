@@ -325,3 +325,14 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 		t.Errorf("%d rows left, want the 700 that the result does not claim", left)
 	}
 }
+
+// A low rate bounds what goes, and not what the pass through live rows looks at.
+func TestLowRate(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(5000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "i % 1000 = 0", "'"+at(-2*week)+"'")
+	s.MaxRate = 100
+	if res := tab.run(s); res.Deleted.Revoked != 5 || res.Outcome != Drained || res.Batches[Revoked] > 6 {
+		t.Errorf("run: %+v", res)
+	}
+}

@@ -62,7 +62,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 	}
 	blocks := strings.NewReplacer(base...).Replace(fragment("in_blocks"))
 	both := []string{":place", blocks, ":rule", strings.NewReplacer(":expired", fragment("rule_expired"), ":revoked", fragment("rule_revoked")).Replace(fragment("rule_swept")) + " IS TRUE"}
-	swept := placed{delete: text("delete", both...), list: text("list", ":place", blocks)} // a dry run does not sweep
+	swept := placed{delete: text("delete", both...), list: text("list", ":place", blocks)} // a dry run sweeps for one rule
 	executed := strings.NewReplacer("@parts", "$1", "@places", "$2",
 		"@expired_before", "current_setting('token_janitor.expired_before')",
 		"@revoked_before", "current_setting('token_janitor.revoked_before')")

@@ -20,7 +20,8 @@ type walk struct {
 	*run
 	reason  Reason
 	sql     statements
-	ordered bool   // it follows the column that its rule compares
+	key     string // the column whose index it follows
+	ordered bool   // that is the one that its rule compares
 	until   string // the walk ends before this key; forever includes the keys at infinity
 
 	floor   string   // everything below has been dealt with
@@ -35,6 +36,8 @@ type walk struct {
 	waits       bool          // locked rows cannot be passed over here, see pick
 	halves      bool          // rows cannot be isolated in subtransactions here
 	wary        bool          // the last window had rows that failed it
+	narrow      bool          // a window timed out that looked at more rows than may go at once
+	leftIndex   bool          // it could not pass the dead entries
 	stay, below int64         // due rows left behind; those of them below the floor
 	clean       string        // the highest floor that nothing was left below
 	late        time.Duration // how long the first of them has been due
@@ -43,15 +46,21 @@ type walk struct {
 // all walks to the end, or until an error says why not.
 func (w *walk) all(ctx context.Context) error {
 	w.pass = w
-	timeouts := 0
+	first, timeouts := w.leftBehind(), 0
 	for !w.done {
 		before := w.leftBehind()
 		err := w.step(ctx)
+		if w.due.Total() > before.due && !w.DryRun {
+			timeouts = 0 // it got on, even if not to the end
+		}
 		if code(err) == queryCanceled && timeouts < retries {
 			timeouts++
 			w.pace.shrink()
+			w.narrow = true
 			w.forget(before) // the step begins again
-			if timeouts > 1 && w.leaveIndex() {
+			if timeouts == 2 && w.deadAhead(ctx) {
+				w.forget(first) // a sweep meets all of it again
+				w.leaveIndex()
 				timeouts = 0
 			}
 			continue
@@ -72,15 +81,19 @@ func (w *walk) step(ctx context.Context) error {
 			return err
 		}
 	}
-	if w.stretch != nil {
+	switch {
+	case w.stretch != nil:
 		return w.onward(ctx)
+	case w.floor == forever:
+		return w.tie(ctx) // no window's edge lies above infinity
 	}
 	edge, err := w.window(ctx)
 	switch {
 	case err != nil:
 		return err
 	case edge == nil:
-		return w.end(ctx)
+		w.end()
+		return nil
 	case *edge == w.floor:
 		return w.tie(ctx)
 	}
@@ -113,8 +126,8 @@ func (w *walk) empty(ctx context.Context, below string) (empty, known bool, err 
 	var set string
 	err = w.exchangeWithin(ctx, lookBelow, query{w.sql.edge, w.args("until", below, "rows", 0), into(&first, &set)})
 	switch {
-	case code(err) == queryCanceled:
-		return false, false, nil
+	case code(err) != "":
+		return false, false, nil // it takes too long, or the table is locked
 	case err != nil:
 		return false, false, fmt.Errorf("look below %s: %w", below, err)
 	}
@@ -129,22 +142,18 @@ func (w *walk) raise(floor string) {
 	}
 }
 
-// end is reached when no key is left below until.
-func (w *walk) end(ctx context.Context) error {
-	if w.until == forever && w.floor != forever {
-		w.raise(forever)
-		return w.tie(ctx) // no window's edge lies above infinity
-	}
+// end is reached when no key is left below until: the walk is done, unless it includes the
+// keys at infinity and these are still before it.
+func (w *walk) end() {
+	w.done = w.until != forever || w.floor == forever
 	w.raise(w.until)
-	w.done = true
-	return nil
 }
 
 // window clears the window at the floor and returns its edge: nil when it reached the
 // end of the walk, the floor itself when one timestamp fills it.
 func (w *walk) window(ctx context.Context) (edge *string, err error) {
 	rows, picked := w.pace.rows, false
-	if !w.ordered && rows < firstRows && rows == w.pace.max {
+	if !w.ordered && w.MaxRate > 0 && rows == w.pace.max && rows < firstRows && !w.narrow {
 		// What is due is rare among what this walk looks at: a low rate need not slow the look.
 		rows, picked = firstRows, true
 	}

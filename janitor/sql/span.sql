@@ -27,4 +27,4 @@ SELECT (SELECT count(*)
        NOT EXISTS (SELECT
                      FROM pg_index
                      JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-                    WHERE indrelid = :'oid'::oid AND attname = ':key' AND indnkeyatts > 1);
+                    WHERE indrelid = :'oid'::oid AND attname = :'key' AND indnkeyatts > 1);

@@ -28,7 +28,7 @@ SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_see_lag,
                       - (('x' || substr(name, 17, 8))::bit(32)::bigint + whole) * pg_size_bytes(current_setting('wal_segment_size'))
                  FROM pg_stat_archiver,
                       LATERAL (VALUES (1, last_archived_wal, 1), (2, last_failed_wal, 0)) AS segment (n, name, whole)
-                WHERE name ~ '^[0-9A-F]{24}'
+                WHERE name ~ '^[0-9A-F]{24}(\.partial)?$'
                   AND (n = 1 OR last_archived_time IS NULL OR last_failed_time > last_archived_time)
                 ORDER BY n
                 LIMIT 1
