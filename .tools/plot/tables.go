@@ -39,9 +39,15 @@ var tables = []table{
 		{"bytes a row after a checkpoint", "B/row", []string{"checkpoint", "true"}}, {"of one DELETE's after one", "WAL/DELETE", []string{"checkpoint", "true"}}}},
 	{"nothing", "rest.txt", []string{"benchmark", "NothingToDo"}, []string{"live"}, []column{
 		{"pages", "pages", nil}, {"sequential scans", "seq-scans", nil}, {"server's time, ms", "server-ms", nil}}},
-	{"process", "process.txt", nil, []string{"of"}, []column{
-		{"of one DELETE", "/DELETE", nil}, {"ms", "ms", nil}, {"MB", "RSS-MB", nil}, {"growth", "growth", nil}, {"CPU, ms/s", "CPU-ms/s", nil}}},
+	{"pace", "pace.txt", []string{"benchmark", "Pace"}, []string{"load", "rate"}, []column{
+		{"load, of what was told", "load/told", nil}, {"rate, of what was told", "rate/told", nil}, {"most in a second, of the rate", "burst/told", nil}}},
+	{"process", "process.txt", nil, []string{"of"}, programColumns},
+	{"process-pg18", "process-pg18.txt", nil, []string{"of"}, programColumns},
+	{"process-10m", "process-10m.txt", nil, []string{"of"}, programColumns},
 }
+
+var programColumns = []column{
+	{"of one DELETE", "/DELETE", nil}, {"longest statement, ms", "longest-ms", nil}, {"ms", "ms", nil}, {"MB", "RSS-MB", nil}, {"growth", "growth", nil}, {"CPU, ms/s", "CPU-ms/s", nil}}
 
 func drained(name, file, ties string) table {
 	columns := []column{
