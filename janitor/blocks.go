@@ -63,7 +63,8 @@ func (h heap) stretch(p placed, first, end int64, behind func(context.Context) e
 // floor: the next would begin at the first block again. Nor in a dry run, which would count
 // twice what the windows before have left there.
 func (w *walk) maySweep() {
-	w.sweepable = (w.floor == earliest || !w.ordered) && w.MaxRows == 0 && w.MaxRunTime == 0 && !w.DryRun
+	// (One that may delete only a few at once looks at more in windows.)
+	w.sweepable = (w.floor == earliest || !w.ordered && w.pace.max >= firstRows) && w.MaxRows == 0 && w.MaxRunTime == 0 && !w.DryRun
 }
 
 // sweep makes the walk one if its rows are dense in the heap. The heap itself tells, for
@@ -90,21 +91,28 @@ func (w *walk) sweep(ctx context.Context) error {
 // than can be passed in that time, as after millions of rows went that nobody may vacuum yet.
 // Then to find its end takes too long by itself, and a smaller window is no help.
 func (w *walk) deadAhead(ctx context.Context) bool {
-	inHeap := w.stretch != nil && w.stretch.next < w.stretch.end
+	inHeap := w.sweeping || w.stretch != nil && w.stretch.next < w.stretch.end
 	if inHeap || w.leftIndex || w.heap.blocks == 0 {
 		return false
 	}
-	look := query{w.sql.edge, w.args("until", w.until, "rows", w.pace.rows), ignored}
+	looks := []query{w.spanQuery(ignored), {w.sql.edge, w.args("until", w.until, "rows", w.pace.rows), ignored}}
 	if w.stretch != nil {
-		look = query{w.sql.next, w.args("until", w.until), ignored}
+		looks = []query{{w.sql.next, w.args("until", w.until), ignored}}
 	}
-	return code(w.exchange(ctx, look)) == queryCanceled
+	return code(w.exchange(ctx, looks...)) == queryCanceled
 }
 
 // leaveIndex goes over to a sweep, which meets no entries of the index.
 func (w *walk) leaveIndex() {
 	w.leftIndex = true
+	w.again()
 	w.beginSweep()
+}
+
+// again is for a walk that will meet once more what it left behind.
+func (w *walk) again() {
+	w.forget(w.first)
+	w.floor, w.below = w.from, 0
 }
 
 func (w *walk) beginSweep() {
@@ -121,8 +129,8 @@ func (w *walk) beginSweep() {
 // was read before: if one can be seen, the walk goes on along the index; else whoever next
 // begins at the start meets it. Where the whole table was rewritten, all begins again there.
 func (w *walk) swept(ctx context.Context) error {
-	w.sweeping = false
 	if w.DryRun {
+		w.sweeping = false
 		w.sweptOut(ctx)
 		return nil
 	}
@@ -130,12 +138,15 @@ func (w *walk) swept(ctx context.Context) error {
 	if err := w.send(ctx, now.look(w.oid)); err != nil {
 		return fmt.Errorf("look at the heap after a sweep: %w", err)
 	}
+	w.sweeping = false
 	if now.files != w.heap.files {
 		w.heap, w.leftIndex = now, false
+		w.again()
 		return nil
 	}
 	if w.beside != nil {
 		w.beside.sweptOut(ctx)
+		w.first = w.leftBehind() // what that one left, nobody meets again
 	}
 	if w.ordered && w.stay == 0 && !w.leftIndex && *w.due.of(w.reason) <= seenBelow {
 		if empty, known, err := w.empty(ctx, w.until); err != nil || known && !empty {

@@ -86,6 +86,28 @@ func TestDeadEntries(t *testing.T) {
 	}
 }
 
+// The same among what never expires, which lies behind all windows.
+func TestDeadEntriesAtInfinity(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+	for _, index := range []string{"token_hash", "user_id"} {
+		tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
+	}
+	const due = 300
+	tab.fill(1_000_000, "'infinity'", "true", "'"+at(-4*week)+"'")
+	tab.fill(due, "'infinity'", "true", "'"+at(-2*week)+"'")
+	tab.insert(token{name: "live", expires: forever}, token{name: "revoked lately", expires: forever, revoked: true, revokedAt: at(-time.Hour)})
+	forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
+	defer forgotten.Close(t.Context())
+	tab.exec(`DELETE FROM refresh_tokens WHERE revoked_at < '` + at(-3*week) + `'`)
+	s.StatementTimeout = 100 * time.Millisecond
+	if res := tab.run(s); res.Deleted != (Counts{Revoked: due}) || res.Outcome != Drained {
+		t.Errorf("run: %+v", res)
+	}
+	tab.survive("live", "revoked lately")
+}
+
 // A heap that is dense with what is due is read from its start, and no row goes that
 // would not have gone along the index.
 func TestSweep(t *testing.T) {
@@ -238,7 +260,9 @@ func TestSweptTableIsRewritten(t *testing.T) {
 	const due = 6000
 	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
 	tab.fill(due, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
-	tab.insert(token{name: "live", expires: at(week)})
+	tab.insert(token{name: "live", expires: at(week)}, token{name: "referenced", expires: at(-3 * time.Hour)})
+	tab.exec(`CREATE TABLE devices AS SELECT id AS token FROM refresh_tokens WHERE token_hash = 'referenced'`)
+	tab.exec(`ALTER TABLE devices ADD FOREIGN KEY (token) REFERENCES refresh_tokens`)
 	beside, rewritten := tab.other(), false
 	s.BatchMaxRows = 200
 	s.OnBatch = func(b Batch) {
@@ -248,10 +272,11 @@ func TestSweptTableIsRewritten(t *testing.T) {
 			beside.exec(`VACUUM FULL refresh_tokens`)
 		}
 	}
-	if res := tab.run(s); !rewritten || res.Deleted != (Counts{Expired: due, Revoked: due}) || res.Outcome != Drained {
+	res := tab.run(s)
+	if !rewritten || res.Deleted != (Counts{Expired: due, Revoked: due}) || res.Left != (Left{Referenced: 1}) || res.Overdue[Expired].Rows != 1 {
 		t.Errorf("rewritten: %t, run: %+v", rewritten, res)
 	}
-	tab.survive("live")
+	tab.survive("live", "referenced")
 }
 
 // What a sweep has to leave is told with its own age, not with that of what has yet to go.

@@ -28,7 +28,7 @@ const leaveLook = 20_000
 // it is unknown: no reason to end a run.
 func (w *walk) lookForOldest(ctx context.Context, most int64) {
 	if _, late, _, err := w.overdue(ctx, most); err == nil {
-		w.late = late
+		w.late = max(w.late, late)
 	}
 }
 
@@ -62,6 +62,9 @@ func (w *walk) forget(b leftBehind) {
 func (r *run) lookBack(ctx context.Context, walks []*walk) bool {
 	clear := true
 	for _, w := range walks {
+		if w.stay == 0 {
+			w.late = 0 // who was left has gone since
+		}
 		overdue := Overdue{Known: true, Rows: w.stay, Oldest: w.late}
 		if !w.done {
 			rows, late, all, err := w.overdue(ctx, OverdueCap)

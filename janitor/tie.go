@@ -3,6 +3,8 @@ package janitor
 import (
 	"context"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // fewTied is how many rows of one timestamp are listed along the index. Of more, the blocks
@@ -52,7 +54,7 @@ func (w *walk) pastTie(ctx context.Context) error {
 func (w *walk) span(ctx context.Context) (rows, first, end int64, err error) {
 	var low, high *string
 	var inOrder bool
-	err = w.send(ctx, query{w.sql.span, w.args("oid", w.oid, "key", w.key, "rows", w.fewTied+1), into(&rows, &low, &high, &inOrder)})
+	err = w.send(ctx, w.spanQuery(into(&rows, &low, &high, &inOrder)))
 	if err != nil || low == nil || high == nil {
 		return 0, 0, 0, err
 	}
@@ -66,4 +68,8 @@ func (w *walk) span(ctx context.Context) (rows, first, end int64, err error) {
 		return 0, 0, 0, fmt.Errorf("read place %q: %w", *high, err)
 	}
 	return rows, first, end + 1, nil
+}
+
+func (w *walk) spanQuery(answer func(pgx.Rows) error) query {
+	return query{w.sql.span, w.args("oid", w.oid, "key", w.key, "rows", w.fewTied+1), answer}
 }

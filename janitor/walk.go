@@ -38,6 +38,8 @@ type walk struct {
 	wary        bool          // the last window had rows that failed it
 	narrow      bool          // a window timed out that looked at more rows than may go at once
 	leftIndex   bool          // it could not pass the dead entries
+	from        string        // the floor that it began at
+	first       leftBehind    // and what had been left behind by then
 	stay, below int64         // due rows left behind; those of them below the floor
 	clean       string        // the highest floor that nothing was left below
 	late        time.Duration // how long the first of them has been due
@@ -46,7 +48,8 @@ type walk struct {
 // all walks to the end, or until an error says why not.
 func (w *walk) all(ctx context.Context) error {
 	w.pass = w
-	first, timeouts := w.leftBehind(), 0
+	w.from, w.first = w.floor, w.leftBehind()
+	timeouts := 0
 	for !w.done {
 		before := w.leftBehind()
 		err := w.step(ctx)
@@ -58,8 +61,7 @@ func (w *walk) all(ctx context.Context) error {
 			w.pace.shrink()
 			w.narrow = true
 			w.forget(before) // the step begins again
-			if timeouts == 2 && w.deadAhead(ctx) {
-				w.forget(first) // a sweep meets all of it again
+			if timeouts > 1 && w.deadAhead(ctx) {
 				w.leaveIndex()
 				timeouts = 0
 			}
