@@ -61,9 +61,9 @@ func (h heap) stretch(p placed, first, end int64, behind func(context.Context) e
 // which costs a second look at each row, to find the edges, and leads through the heap in
 // an order that need not be the heap's. Not where a budget may end the run, nor behind a
 // floor: the next would begin at the first block again. Nor in a dry run, which would count
-// twice what the windows before have left there.
+// twice what the windows before have left there; nor through live rows at a low rate, where a
+// window looks at more of them than a batch of blocks.
 func (w *walk) maySweep() {
-	// (One that may delete only a few at once looks at more in windows.)
 	w.sweepable = (w.floor == earliest || !w.ordered && w.pace.max >= firstRows) && w.MaxRows == 0 && w.MaxRunTime == 0 && !w.DryRun
 }
 

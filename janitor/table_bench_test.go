@@ -120,9 +120,6 @@ func (tab *table) drop() {
 func (tab *table) copy(from, to string) {
 	tab.t.Helper()
 	_ = tab.Close(tab.t.Context())
-	if err := tab.server.Drop(tab.t.Context(), to); err != nil {
-		tab.t.Fatal(err)
-	}
 	if err := tab.server.Copy(tab.t.Context(), to, from); err != nil {
 		tab.t.Fatal(err)
 	}

@@ -140,9 +140,6 @@ func (s *site) connect() {
 func (s *site) copy(from, to string) {
 	s.b.Helper()
 	_ = s.Close(s.b.Context())
-	if err := s.server.Drop(s.b.Context(), to); err != nil {
-		s.b.Fatal(err)
-	}
 	if err := s.server.Copy(s.b.Context(), to, from); err != nil {
 		s.b.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func newService(cfg config) *service {
 }
 
 // startAgain is how long the floors of the last run serve. Below them a row turns up
-// only by hand; once a day somebody has a look.
+// only by hand; once a day somebody has a look: at each run of a nightly schedule, jitter or not.
 const startAgain = 23 * time.Hour
 
 // tick does one run: connect, check the schema, run. What became of it goes to metrics,

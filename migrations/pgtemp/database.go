@@ -19,9 +19,12 @@ func (s *Server) Clone(ctx context.Context, database, template string) error {
 		"CREATE DATABASE "+name(database)+" TEMPLATE "+name(template))
 }
 
-// Copy is Clone for a large database: it copies the files, where PostgreSQL 15 and later
-// would write all their pages to the WAL.
+// Copy is Clone for a large database, in place of what has its name: it copies the files, where
+// PostgreSQL 15 and later would write all their pages to the WAL.
 func (s *Server) Copy(ctx context.Context, database, template string) error {
+	if err := s.Drop(ctx, database); err != nil {
+		return err
+	}
 	strategy := " STRATEGY file_copy"
 	if strings.HasPrefix(s.Version(), "14") {
 		strategy = "" // it knows no other way
