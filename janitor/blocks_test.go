@@ -60,7 +60,7 @@ func TestDeadEntries(t *testing.T) {
 			s.StatementTimeout = 100 * time.Millisecond
 			impatient := tab.other()
 			impatient.exec(`SET enable_seqscan = off; SET statement_timeout = '100ms'`, pgx.QueryExecModeSimpleProtocol)
-			if _, err := impatient.Exec(t.Context(), `SELECT FROM refresh_tokens WHERE `+variant.key+` > $1 AND `+variant.cut+` ORDER BY `+variant.key+` LIMIT 1`, at(-52*week)); code(err) != queryCanceled {
+			if _, err := impatient.Exec(t.Context(), `SELECT FROM refresh_tokens WHERE `+variant.key+` > $1 AND `+variant.cut+` ORDER BY `+variant.key+` LIMIT 1`, at(-52*week)); sqlState(err) != queryCanceled {
 				t.Errorf("the dead entries are in nobody's way: this proves nothing (%v)", err)
 			}
 
@@ -144,7 +144,7 @@ func TestSweep(t *testing.T) {
 			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
 			tab.fill(10, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
 			tab.exec(`VACUUM ANALYZE refresh_tokens`)
-			tab.tune = func(r *run) { r.sweepAfter = 0 } // these are few
+			tab.tune = func(r *run) { r.tuning.sweepAfter = 0 } // these are few
 			before := tab.indexReads()
 			res := tab.run(s)
 			if res.Deleted != (Counts{Expired: due, Revoked: 10}) || res.Outcome != Drained {
@@ -223,7 +223,7 @@ func TestSweepIsFound(t *testing.T) {
 func TestSweptRowMoves(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.tune = func(r *run) { r.sweepAfter = 0 }
+	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
 	tab.insert(token{name: "moves", expires: at(-90 * time.Minute)}, token{name: "live", expires: at(week)})
@@ -255,7 +255,7 @@ func TestSweptRowMoves(t *testing.T) {
 func TestSweptTableIsRewritten(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.tune = func(r *run) { r.sweepAfter = 0 }
+	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 	const due = 6000
 	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")

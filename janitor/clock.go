@@ -8,14 +8,35 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// readClocks reads the server's clock and ours, once for the whole run.
+// clocks is the time of a run, by two clocks.
+type clocks struct {
+	cutoffs Cutoffs
+	skew    time.Duration // the server's clock less ours, as far as a round trip can tell
+}
+
+// ClockSkewError says that the server's clock and ours differ by more than Settings.MaxClockSkew.
+type ClockSkewError struct {
+	Skew    time.Duration // the server's clock less ours
+	Allowed time.Duration
+}
+
+func (e *ClockSkewError) Error() string {
+	than := "ahead of"
+	if e.Skew < 0 {
+		than = "behind"
+	}
+	return fmt.Sprintf("the server's clock is %s ours by %s, and only %s is allowed: set both by NTP, or raise --max-clock-skew",
+		than, e.Skew.Abs().Round(time.Millisecond), e.Allowed)
+}
+
+// readClocks reads the server's clock and ours, once for the whole run, and finds the table.
 func (r *run) readClocks(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), r.StatementTimeout+answerGrace)
 	defer stop()
 	var server int64 // microseconds
 	var oid *int64
 	before := time.Now()
-	err := r.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid)
+	err := r.session.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid)
 	after := time.Now()
 	switch {
 	case err != nil:
@@ -23,38 +44,36 @@ func (r *run) readClocks(ctx context.Context) error {
 	case oid == nil:
 		return fmt.Errorf("table %s is not there (any more)", r.Table.Sanitize())
 	}
-	r.oid = *oid
-	return r.fixCutoffs(before, time.UnixMicro(server), after)
+	r.session.oid = *oid
+	return r.setClocks(before, time.UnixMicro(server), after)
 }
 
-// fixCutoffs takes the earlier of the two clocks, for a clock in the future would make
-// tokens due that are still of use, and refuses where they differ too much. The server
-// read its clock within the round trip that began before and ended after: what lies
-// between the two is no skew.
-func (r *run) fixCutoffs(before, server, after time.Time) error {
+// setClocks sets the cutoffs by the earlier of the two clocks, for a clock in the future would make
+// tokens due that are still of use. It returns a *ClockSkewError where they differ too much. The
+// server read its clock within the round trip that began before and ended after: a difference
+// within that is no skew.
+func (r *run) setClocks(before, server, after time.Time) error {
 	now := before
+	r.clocks.skew = 0
 	switch {
 	case server.After(after):
-		r.result.ClockSkew = server.Sub(after)
+		r.clocks.skew = server.Sub(after)
 	case server.Before(before):
-		r.result.ClockSkew = server.Sub(before)
+		r.clocks.skew = server.Sub(before)
 		now = server
 	}
 	// PostgreSQL counts in microseconds: a finer cutoff would be another one there.
 	now = now.UTC().Truncate(time.Microsecond)
-	r.result.Cutoffs = Cutoffs{Expired: now.Add(-r.KeepExpired), Revoked: now.Add(-r.KeepRevoked)}
-	r.expiredBefore = timestamp(r.result.Cutoffs.Expired)
-	r.revokedBefore = timestamp(r.result.Cutoffs.Revoked)
-	if skew := r.result.ClockSkew; skew.Abs() > r.MaxClockSkew {
-		r.result.StopReason = StopClockSkew
-		than := "ahead of"
-		if skew < 0 {
-			than = "behind"
-		}
-		return fmt.Errorf("the server's clock is %s ours by %s, and only %s is allowed: set both by NTP, or raise --max-clock-skew",
-			than, skew.Abs().Round(time.Millisecond), r.MaxClockSkew)
+	r.clocks.cutoffs = Cutoffs{Expired: now.Add(-r.KeepExpired), Revoked: now.Add(-r.KeepRevoked)}
+	if r.clocks.skew.Abs() > r.MaxClockSkew {
+		return &ClockSkewError{Skew: r.clocks.skew, Allowed: r.MaxClockSkew}
 	}
 	return nil
+}
+
+// args are the cutoffs as the statements take them.
+func (c Cutoffs) args() pgx.NamedArgs {
+	return pgx.NamedArgs{"expired_before": timestamp(c.Expired), "revoked_before": timestamp(c.Revoked)}
 }
 
 // timestamp is t as PostgreSQL writes it in ISO style and UTC.

@@ -25,19 +25,19 @@ func TestClocks(t *testing.T) {
 		t.Run(clock.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRun(nil, settings())
-			err := r.fixCutoffs(ours, clock.server, ours.Add(10*time.Millisecond))
-			if got := r.result.ClockSkew; got != clock.skew {
+			err := r.setClocks(ours, clock.server, ours.Add(10*time.Millisecond))
+			if got := r.clocks.skew; got != clock.skew {
 				t.Errorf("skew %s, want %s", got, clock.skew)
 			}
 			if clock.now.IsZero() {
-				res, err := r.end(err)
+				res, err := r.settle(err)
 				if err == nil || !strings.Contains(err.Error(), "--max-clock-skew") || res.Outcome != Failed || res.StopReason != StopClockSkew {
 					t.Errorf("%+v, %v", res, err)
 				}
 				return
 			}
-			if want := clock.now.Add(-time.Hour); err != nil || !r.result.Cutoffs.Expired.Equal(want) {
-				t.Errorf("cutoff %s, want %s (%v)", r.result.Cutoffs.Expired, want, err)
+			if want := clock.now.Add(-time.Hour); err != nil || !r.clocks.cutoffs.Expired.Equal(want) {
+				t.Errorf("cutoff %s, want %s (%v)", r.clocks.cutoffs.Expired, want, err)
 			}
 		})
 	}

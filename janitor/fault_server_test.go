@@ -236,7 +236,7 @@ func TestServerOutOfLocks(t *testing.T) {
 			hog.exec(`ROLLBACK TO SAVEPOINT s`)
 		}
 	}
-	if code(err) != "53200" {
+	if sqlState(err) != "53200" {
 		t.Fatalf("the lock table does not fill: %v", err)
 	}
 	res, err := tab.runAt(t.Context(), noon, settings())

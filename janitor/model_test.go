@@ -49,7 +49,7 @@ func tokens() *rapid.Generator[[]token] {
 }
 
 // sweepAll has a run read the heap from its first row on, however little is due there.
-func sweepAll(r *run) { r.sweepAfter, r.dense = 0, 0 }
+func sweepAll(r *run) { r.tuning.sweepAfter, r.tuning.dense = 0, 0 }
 
 func TestModel(t *testing.T) {
 	for _, variant := range []struct {
@@ -59,7 +59,7 @@ func TestModel(t *testing.T) {
 		{"as migrated", nil},
 		{"partitioned", (*table).partition},
 		{"swept", func(tab *table) { tab.tune = sweepAll }},
-		{"ties by blocks", func(tab *table) { tab.tune = func(r *run) { r.fewTied = 0 } }},
+		{"ties by blocks", func(tab *table) { tab.tune = func(r *run) { r.tuning.fewTied = 0 } }},
 		{"swept, partitioned", func(tab *table) { tab.partition(); tab.tune = sweepAll }},
 		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`) }},
 		{"index on revoked_at, swept", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`); tab.tune = sweepAll }},

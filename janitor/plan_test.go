@@ -85,29 +85,26 @@ func TestPlanOfBlocks(t *testing.T) {
 			}
 			tab.fill(20_000, "'"+at(-2*week)+"'", "true", "'"+at(-2*week)+"'")
 			r := newRun(tab.Conn, settings())
-			if err := tab.QueryRow(t.Context(), `SELECT 'refresh_tokens'::regclass::oid::bigint`).Scan(&r.oid); err != nil {
+			if err := tab.QueryRow(t.Context(), `SELECT 'refresh_tokens'::regclass::oid::bigint`).Scan(&r.session.oid); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.fixCutoffs(noon, noon, noon); err != nil {
+			if err := r.setClocks(noon, noon, noon); err != nil {
 				t.Fatal(err)
 			}
 			for _, reason := range Reasons {
-				w := r.walk(reason, "expires_at", at(-2*week), r.expiredBefore)
-				w.reaches(t, "Tid Range Scan", w.sql.tie, w.sql.blocks, w.sql.swept)
-				w.reaches(t, "Scan using ix_refresh_tokens_expires_at", w.sql.window, w.sql.same)
+				p := r.newPass(reason, "expires_at", at(-2*week), at(-time.Hour))
+				p.reaches(t, "Tid Range Scan", p.sql.tieByBlock, p.sql.blocks, p.sql.sweep)
+				p.reaches(t, "Scan using ix_refresh_tokens_expires_at", p.sql.window, p.sql.tieByIndex)
 			}
 		})
 	}
 }
 
-// reaches fails the test unless the server reaches the rows of these places in one way only.
-func (w *walk) reaches(t *testing.T, want string, places ...placed) {
+// reaches fails the test unless the server reaches the rows of these regions in one way only.
+func (p *pass) reaches(t *testing.T, want string, regions ...regionSQL) {
 	t.Helper()
-	for _, p := range places {
-		for _, sql := range []string{p.delete, p.count, p.list} {
-			if sql == "" {
-				continue
-			}
+	for _, r := range regions {
+		for _, sql := range []string{r.delete, r.count, r.list} {
 			var scans []string
 			lines := func(rows pgx.Rows) error {
 				all, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -118,12 +115,13 @@ func (w *walk) reaches(t *testing.T, want string, places ...placed) {
 				}
 				return err
 			}
-			err := w.exchange(t.Context(), query{"EXPLAIN " + sql, w.args("first", "(100,0)", "end", "(200,0)", "rows", 1000), lines})
+			args := p.with("floor", p.cursor.at, "first", "(100,0)", "end", "(200,0)", "rows", 1000)
+			err := p.batcher.session.exchange(t.Context(), query{"EXPLAIN " + sql, args, lines})
 			if err != nil {
 				t.Fatal(fmt.Errorf("explain %s: %w", sql, err))
 			}
 			if len(scans) != 1 || !strings.Contains(scans[0], want) {
-				t.Errorf("%s: %s: %q, want %s", w.reason, sql, scans, want)
+				t.Errorf("%s: %s: %q, want %s", p.reason, sql, scans, want)
 			}
 		}
 	}
@@ -137,14 +135,14 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	tab.fill(20_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
 	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
 	r := newRun(tab.Conn, settings())
-	if err := r.fixCutoffs(noon, noon, noon); err != nil {
+	if err := r.setClocks(noon, noon, noon); err != nil {
 		t.Fatal(err)
 	}
 	for _, how := range []string{"SELECT", "ANALYZE refresh_tokens"} {
 		tab.exec(how)
-		w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
-		w.reaches(t, "Index Scan using revoked_ones", w.sql.window)
-		if err := w.walksIndex(t.Context(), "revoked_at"); err != nil {
+		p := r.newPass(Revoked, "revoked_at", earliest, at(-week))
+		p.reaches(t, "Index Scan using revoked_ones", p.sql.window)
+		if err := p.requireIndex(t.Context(), earliest); err != nil {
 			t.Error(err)
 		}
 	}
@@ -154,8 +152,8 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	tab.exec(`CREATE INDEX ON refresh_tokens (is_revoked)`)
 	tab.exec(`UPDATE refresh_tokens SET is_revoked = false WHERE is_revoked AND extract(epoch FROM revoked_at)::bigint % 50 > 0`)
 	tab.exec(`VACUUM ANALYZE refresh_tokens`)
-	w := r.walk(Revoked, "revoked_at", earliest, r.revokedBefore)
-	if _, unusable := errors.AsType[*planError](w.walksIndex(t.Context(), "revoked_at")); !unusable {
+	p := r.newPass(Revoked, "revoked_at", earliest, at(-week))
+	if _, unusable := errors.AsType[*planError](p.requireIndex(t.Context(), earliest)); !unusable {
 		t.Error("each window reads all revoked rows, and is called usable")
 	}
 }

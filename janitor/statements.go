@@ -3,6 +3,7 @@ package janitor
 import (
 	"embed"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -12,103 +13,130 @@ import (
 //go:embed sql/*.sql
 var files embed.FS
 
-// statements are the texts of one pass. The files are written for psql, in its own
-// notation: :key is a piece of text, which statementsFor puts in; :'floor' is a value,
-// which goes to the server as a parameter.
+// statements are the texts of one pass.
 type statements struct {
-	path                      string
-	edge, next, span, overdue string
-	estimate, sample, met     string
-	dueRange                  string
-	take, takeWaiting         string
-	free, freeWaiting, step   string // for isolate.sql, which executes them
-	window, same, tie         placed
-	blocks, swept             placed
+	windowEdge, tieExtent, keyAfterTie      string
+	overdue, dueRange, estimate, sample     string
+	triggerPath, deleteListed, deleteWaited string
+	isolate                                 isolateSQL
+	window, tieByIndex, tieByBlock          regionSQL
+	blocks, sweep                           regionSQL
 }
 
-// placed are the statements on the rows of one place: a window, one timestamp, a tie's blocks,
-// or blocks, swept by one rule or for both.
-type placed struct{ delete, count, list string }
+// regionSQL are the statements on the rows of one kind of region.
+type regionSQL struct {
+	edge                string // finds where the region ends, in the same batch; "" = it is known
+	delete, count, list string
+	met                 string // asks whether rows due by the other rule were met; "" = nobody needs to know
+}
 
-// statementsFor writes the statements of a pass that walks the index on key by a rule.
+// isolateSQL are the statements that isolate.sql executes.
+type isolateSQL struct{ lock, lockWaiting, delete string }
+
+// pieces are the texts that take the place of psql's variables in a statement.
+type pieces map[string]string
+
+// statementsFor renders the statements of a pass by a rule that follows the index on key.
 func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
-	cut, aged, cutoff := "true", "expires_at", "@expired_before"
+	shared := pieces{
+		"table":   table.Sanitize(),
+		"rule":    render("rule_"+string(reason), nil, nil),
+		"key":     key,
+		"partial": "true",
+		"aged":    "expires_at",
+		"cutoff":  "@expired_before",
+	}
 	if reason == Revoked {
-		aged, cutoff = "revoked_at", "@revoked_before"
+		shared["aged"], shared["cutoff"] = "revoked_at", "@revoked_before"
 	}
 	if key == "revoked_at" {
-		cut = "is_revoked" // so that an index WHERE is_revoked serves
+		shared["partial"] = "is_revoked" // so that an index WHERE is_revoked serves
 	}
-	base := []string{
-		":table", table.Sanitize(),
-		// IS TRUE keeps the rule from the planner, which would else follow an index on one
-		// of its columns where old statistics promise it few rows: the place alone leads.
-		":rule", fragment("rule_"+string(reason)) + " IS TRUE",
-		":key", key,
-		":cutoff", cutoff,
-		":cut", cut,
-		":aged", aged,
+	text := func(name string, own pieces) string { return render(name, shared, own) }
+	region := func(where string) regionSQL {
+		own := pieces{"region": text(where, nil)}
+		return regionSQL{delete: text("delete", own), count: text("count", own), list: text("list", own)}
 	}
-	text := func(name string, more ...string) string {
-		return strings.NewReplacer(append(more, base...)...).Replace(statement(name))
-	}
-	at := func(place string) placed {
-		where := strings.NewReplacer(base...).Replace(fragment(place))
-		return placed{
-			delete: text("delete", ":place", where),
-			count:  text("count", ":place", where),
-			list:   text("list", ":place", where),
-		}
-	}
-	blocks := strings.NewReplacer(base...).Replace(fragment("in_blocks"))
-	both := []string{":place", blocks, ":rule", strings.NewReplacer(":expired", fragment("rule_expired"), ":revoked", fragment("rule_revoked")).Replace(fragment("rule_swept")) + " IS TRUE"}
-	swept := placed{delete: text("delete", both...), list: text("list", ":place", blocks)} // a dry run sweeps for one rule
-	executed := strings.NewReplacer("@parts", "$1", "@places", "$2",
-		"@expired_before", "current_setting('token_janitor.expired_before')",
-		"@revoked_before", "current_setting('token_janitor.revoked_before')")
-	skipLocked := []string{":lock", "FOR UPDATE OF t SKIP LOCKED"}
-	wait := []string{":lock", ""}
+	window := region("where_window")
+	window.edge = text("window_edge", nil)
+	sweep := region("where_blocks")
+	sweep.delete = text("delete", pieces{
+		"region": text("where_blocks", nil),
+		"rule":   render("rule_sweep", nil, pieces{"expired": render("rule_expired", nil, nil), "revoked": render("rule_revoked", nil, nil)}),
+	})
+	sweep.met = statement("sweep_met")
+	skipLocked, wait := pieces{"lock": "FOR UPDATE OF t SKIP LOCKED"}, pieces{"lock": ""}
 	return statements{
-		path:        text("path"),
-		edge:        text("edge"),
-		next:        text("next"),
-		span:        text("span"),
-		overdue:     text("overdue"),
-		estimate:    text("estimate"),
-		sample:      text("sample"),
-		met:         text("met"),
-		dueRange:    text("range"),
-		take:        text("take", skipLocked...),
-		takeWaiting: text("take", wait...),
-		free:        executed.Replace(text("free", skipLocked...)),
-		freeWaiting: executed.Replace(text("free", wait...)),
-		step:        executed.Replace(text("step")),
-		window:      at("in_window"),
-		same:        at("in_key"),
-		tie:         at("in_tie"),
-		blocks:      at("in_blocks"),
-		swept:       swept,
+		windowEdge:   window.edge,
+		tieExtent:    text("tie_extent", nil),
+		keyAfterTie:  text("key_after_tie", nil),
+		overdue:      text("overdue", nil),
+		dueRange:     text("due_range", nil),
+		estimate:     text("estimate", nil),
+		sample:       text("sample", nil),
+		triggerPath:  text("trigger_path", nil),
+		deleteListed: text("delete_listed", skipLocked),
+		deleteWaited: text("delete_listed", wait),
+		isolate: isolateSQL{
+			lock:        executed.Replace(text("lock_listed", skipLocked)),
+			lockWaiting: executed.Replace(text("lock_listed", wait)),
+			delete:      executed.Replace(text("delete_locked", nil)),
+		},
+		window:     window,
+		tieByIndex: region("where_tie_by_index"),
+		tieByBlock: region("where_tie_by_block"),
+		blocks:     region("where_blocks"),
+		sweep:      sweep,
 	}
 }
 
-// value is a value in psql's notation; pgx.NamedArgs has its own.
-var value = regexp.MustCompile(`:'([a-z_]+)'`)
+// executed gives a statement that isolate.sql executes its parameters: DO has none of its own.
+var executed = strings.NewReplacer("@parts", "$1", "@places", "$2",
+	"@expired_before", "current_setting('token_janitor.expired_before')",
+	"@revoked_before", "current_setting('token_janitor.revoked_before')")
 
-// statement is the text of a file, less its comments, which would otherwise travel
-// with every batch.
-func statement(name string) string {
+// statement is the text of a file that has no pieces.
+func statement(name string) string { return render(name, nil, nil) }
+
+// variable is a variable in psql's notation: :'floor' is a value, which pgx.NamedArgs writes
+// @floor and sends as a parameter; :key is a piece of text. A cast, ::text, is neither.
+var variable = regexp.MustCompile(`::|:'([a-z_]+)'|:([a-z_]+)`)
+
+// render is the text of a file for pgx. The files are written for psql. It panics on a misspelt
+// name, of a file or of a piece, and on a piece of own that the file does not use: no run can
+// mend that.
+func render(name string, shared, own pieces) string {
 	text, err := files.ReadFile("sql/" + name + ".sql")
 	if err != nil {
-		panic(fmt.Sprintf("embedded statement: %v", err)) // a misspelt name: no run can mend it
+		panic(fmt.Sprintf("embedded statement: %v", err))
 	}
-	var kept []string
+	var code strings.Builder // without the comments, which would travel with every batch
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
-			kept = append(kept, line)
+			code.WriteString(line)
 		}
 	}
-	return value.ReplaceAllString(strings.TrimSpace(strings.Join(kept, "")), "@$1")
+	unused := maps.Clone(own)
+	rendered := variable.ReplaceAllStringFunc(strings.TrimSpace(code.String()), func(found string) string {
+		groups := variable.FindStringSubmatch(found)
+		value, piece := groups[1], groups[2]
+		switch {
+		case value != "":
+			return "@" + value
+		case piece == "":
+			return found // a cast
+		}
+		delete(unused, piece)
+		if text, ok := own[piece]; ok {
+			return text
+		}
+		if text, ok := shared[piece]; ok {
+			return text
+		}
+		panic(fmt.Sprintf("statement %s: nothing to put in place of :%s", name, piece))
+	})
+	for piece := range unused {
+		panic(fmt.Sprintf("statement %s has no :%s", name, piece))
+	}
+	return rendered
 }
-
-// fragment is a predicate, in brackets.
-func fragment(name string) string { return "(" + statement(name) + ")" }

@@ -15,7 +15,7 @@ func TestStatementsRunInPsql(t *testing.T) {
 	psql := pgtemp.Require(t, "psql")
 	tab := newTable(t)
 	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)}, token{name: "live", expires: at(week)})
-	open, err := files.ReadFile("sql/open.sql")
+	begin, err := files.ReadFile("sql/begin.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestStatementsRunInPsql(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := func(name string) (text string) { // some go on where another ended
-		for _, other := range map[string][]string{"isolate.sql": {"isolating"}, "isolated.sql": {"isolating", "isolate"}}[name] {
+		for _, other := range map[string][]string{"isolate.sql": {"isolate_args"}, "isolate_result.sql": {"isolate_args", "isolate"}}[name] {
 			content, err := files.ReadFile("sql/" + other + ".sql")
 			if err != nil {
 				t.Fatal(err)
@@ -38,7 +38,7 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set table public.refresh_tokens
 \set qualified public.refresh_tokens
 \set key expires_at
-\set cut true
+\set partial true
 \set aged expires_at
 \set lock 'FOR UPDATE OF t SKIP LOCKED'
 \set dry_run false
@@ -53,8 +53,8 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set parts {}
 \set places {}
 \set step 1
-\set free 'SELECT 0 AS due, NULL::bigint[] AS parts, NULL::tid[] AS places'
-\set take ''
+\set lock_statement 'SELECT 0 AS due, NULL::bigint[] AS parts, NULL::tid[] AS places'
+\set delete_statement ''
 \set fatal ^XX
 \set path pg_catalog
 SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
@@ -62,15 +62,15 @@ SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 \set revoked_before '` + at(-week) + `'
 \set cutoff :'expired_before'
 \set rule 'expires_at < :''expired_before'''
-\set place 'true'
+\set region 'true'
 `)
 	for _, f := range names {
 		text, err := files.ReadFile("sql/" + f.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "in_") {
-			script.WriteString("BEGIN;\n" + string(open) + before(f.Name()) + string(text) + "ROLLBACK;\n")
+		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "where_") {
+			script.WriteString("BEGIN;\n" + string(begin) + before(f.Name()) + string(text) + "ROLLBACK;\n")
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), psql, "-X", "-q", "-d", tab.url)

@@ -164,14 +164,14 @@ func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result,
 	if tab.tune != nil {
 		tab.tune(r)
 	}
-	if err := tab.QueryRow(tab.t.Context(), `SELECT $1::regclass::oid::bigint`, s.Table.Sanitize()).Scan(&r.oid); err != nil {
+	if err := tab.QueryRow(tab.t.Context(), `SELECT $1::regclass::oid::bigint`, s.Table.Sanitize()).Scan(&r.session.oid); err != nil {
 		tab.t.Fatal(err)
 	}
-	err := r.fixCutoffs(now, now, now)
+	err := r.setClocks(now, now, now)
 	if err == nil {
-		err = r.passes(ctx)
+		err = r.run(ctx)
 	}
-	return r.end(err)
+	return r.settle(err)
 }
 
 // run is runAt noon, without an error.

@@ -5,30 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// throttlePause is how often a throttle looks: a second more or less is nothing to a
-// standby or a vacuum, and a look that often is nothing to the server.
+// throttlePause is how often a throttle checks: a second more or less is nothing to a standby or
+// a vacuum, and a check that often is nothing to the server.
 const throttlePause = time.Second
 
-// throttle looks, between batches, at what else keeps the server busy.
+// throttle checks, between batches, what else keeps the server busy.
 type throttle struct {
-	looked  time.Time
+	checked time.Time
 	cause   Cause // as of then
 	written []written
 }
 
-// written says how far the WAL had come at a time.
+// written is the end of the WAL at a time.
 type written struct {
 	at  time.Time
 	lsn int64
 }
 
-// throttled says what the run has to wait for now, or "".
-func (r *run) throttled(ctx context.Context) (Cause, error) {
-	asked := r.MaxReplicaLag > 0 || r.YieldToVacuum || r.MaxWALRetained > 0 || r.YieldToLockWaits
-	if !asked || r.DryRun || time.Since(r.throttle.looked) < throttlePause {
-		return r.throttle.cause, nil
+// check returns what the run has to wait for now, or "".
+func (t *throttle) check(ctx context.Context, session *session, s Settings) (Cause, error) {
+	wanted := s.MaxReplicaLag > 0 || s.YieldToVacuum || s.MaxWALRetained > 0 || s.YieldToLockWaits
+	if !wanted || time.Since(t.checked) < throttlePause {
+		return t.cause, nil
 	}
 	var now struct {
 		maySeeLag, lagUnknown, vacuum, lockWaits bool
@@ -36,34 +38,34 @@ func (r *run) throttled(ctx context.Context) (Cause, error) {
 		replayed                                 *int64
 		lag                                      float64
 	}
-	err := r.exchange(ctx, query{statement("throttle"), map[string]any{"oid": r.oid}, into(
+	err := session.exchange(ctx, query{statement("throttle"), pgx.NamedArgs{"oid": session.oid}, into(
 		&now.maySeeLag, &now.written, &now.replayed, &now.lag, &now.lagUnknown, &now.vacuum, &now.walRetained, &now.lockWaits)})
 	if err != nil {
-		return "", fmt.Errorf("look at what the server does besides: %w", err)
+		return "", fmt.Errorf("check what else keeps the server busy: %w", err)
 	}
-	if r.MaxReplicaLag > 0 && !now.maySeeLag {
-		return "", errors.New("--max-replica-lag: this role may not see how far the standbys are: GRANT pg_read_all_stats TO it")
+	if s.MaxReplicaLag > 0 && !now.maySeeLag {
+		return "", errors.New("--max-replica-lag: this role may not see how far the standbys are: GRANT pg_read_all_stats to it")
 	}
-	r.throttle.looked = time.Now()
-	r.throttle.written = append(r.throttle.written, written{r.throttle.looked, now.written})
+	t.checked = time.Now()
+	t.written = append(t.written, written{t.checked, now.written})
 	switch {
-	case r.MaxReplicaLag > 0 && (now.lagUnknown || now.lag > r.MaxReplicaLag.Seconds() || r.throttle.lag(now.replayed) > r.MaxReplicaLag):
-		r.throttle.cause = ForReplicaLag
-	case r.MaxWALRetained > 0 && now.walRetained > r.MaxWALRetained:
-		r.throttle.cause = ForWAL
-	case r.YieldToVacuum && now.vacuum:
-		r.throttle.cause = ForVacuum
-	case r.YieldToLockWaits && now.lockWaits:
-		r.throttle.cause = ForLockWaits
+	case s.MaxReplicaLag > 0 && (now.lagUnknown || now.lag > s.MaxReplicaLag.Seconds() || t.lag(now.replayed) > s.MaxReplicaLag):
+		t.cause = ForReplicaLag
+	case s.MaxWALRetained > 0 && now.walRetained > s.MaxWALRetained:
+		t.cause = ForWAL
+	case s.YieldToVacuum && now.vacuum:
+		t.cause = ForVacuum
+	case s.YieldToLockWaits && now.lockWaits:
+		t.cause = ForLockWaits
 	default:
-		r.throttle.cause = ""
+		t.cause = ""
 	}
-	return r.throttle.cause, nil
+	return t.cause, nil
 }
 
-// lag is for how long the slowest standby has not replayed what was written, as this run
-// saw it: from when the WAL had come farther than the standby is. The server's own
-// replay_lag, which is from before the run as well, stands still while a standby's replay does.
+// lag is for how long the slowest standby has not replayed what was written, as far as this run
+// saw it: since the WAL was first seen farther than the standby is. The server's own replay_lag
+// also covers the time before the run, but stands still while a standby's replay does.
 func (t *throttle) lag(replayed *int64) time.Duration {
 	if replayed == nil {
 		return 0 // no standby

@@ -58,7 +58,7 @@ func TestTies(t *testing.T) {
 		test := func(t *testing.T, few int64) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.tune = func(r *run) { r.fewTied = few }
+			tab.tune = func(r *run) { r.tuning.fewTied = few }
 			if variant.setUp != nil {
 				variant.setUp(tab)
 			}

@@ -1,8 +1,8 @@
--- Counts what delete.sql would delete: the dry run's stand-in, with the same predicate.
+-- Counts what delete.sql would delete, for a dry run. The predicate is the same.
 --
 -- Lock: ACCESS SHARE. Index: as delete.sql.
 SELECT count(*)
   FROM :table
- WHERE current_setting('token_janitor.alone')::boolean
-   AND :place
-   AND :rule;
+ WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+   AND (:region)
+   AND (:rule) IS TRUE;

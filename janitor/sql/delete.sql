@@ -1,10 +1,13 @@
--- Deletes what is due in the window, or in blocks of a tie or a sweep.
+-- Deletes the due rows of a region: a window, the rows of one key, or a range of heap blocks.
 --
--- Lock: ROW EXCLUSIVE on the table, FOR UPDATE on each row that goes, to the end of
--- the batch. A row that another transaction changes meanwhile is looked at again
--- once that commits, and stays if it is no longer due.
--- Index: a range of the index on :key, or (tie, sweep) a range of heap blocks.
+-- Lock: ROW EXCLUSIVE on the table, FOR UPDATE on each deleted row, until the batch commits. PostgreSQL
+-- evaluates the rule again for a row that another transaction has changed meanwhile: a row that is no
+-- longer due stays.
+-- Index: a range of the index on :key, or none for a range of heap blocks.
+--
+-- IS TRUE hides the rule from the planner. Otherwise it might follow an index on one of the rule's
+-- columns where old statistics promise few rows; the region alone must choose the plan.
 DELETE FROM :table
- WHERE current_setting('token_janitor.alone')::boolean
-   AND :place
-   AND :rule;
+ WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+   AND (:region)
+   AND (:rule) IS TRUE;

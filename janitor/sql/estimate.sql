@@ -1,6 +1,6 @@
--- About how many rows are due from the floor on: the server's plan tells, and nothing is
--- read. Without :cut, which the planner would count twice: what was revoked has a
--- revoked_at, and nothing else has.
+-- About how many rows are due from the floor on, by the planner's estimate: no row is read. Without the
+-- condition is_revoked, which the planner would count twice: revoked rows, and only they, have a
+-- revoked_at.
 --
 -- Lock: ACCESS SHARE. Index: none.
 EXPLAIN (FORMAT JSON)

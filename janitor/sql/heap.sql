@@ -1,5 +1,5 @@
--- How many heaps the table has (partitions, or itself), how many blocks the longest of
--- them has, and all together; and their files, which are others once the table was rewritten.
+-- The table's storage: number of partitions (1 for a plain table), blocks of the largest one, blocks in
+-- total, and the file numbers, which change when the table is rewritten.
 --
 -- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (

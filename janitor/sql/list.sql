@@ -1,10 +1,10 @@
--- Lists where the due rows of a window, or of blocks, lie: for a window that
--- could not be deleted whole, and for the last rows that a budget allows.
+-- Lists the places of the due rows of a region that cannot be deleted whole, or that may hold more
+-- rows than the budget has left.
 --
 -- Lock: ACCESS SHARE. Index: as delete.sql.
 SELECT tableoid::bigint, ctid::text
   FROM :table
- WHERE current_setting('token_janitor.alone')::boolean
-   AND :place
-   AND :rule
+ WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+   AND (:region)
+   AND (:rule) IS TRUE
  LIMIT :'rows'::bigint;

@@ -1,9 +1,8 @@
--- How many rows of the walk lie in some blocks of the heap, chosen at random: so many
--- percent of all, whole.
+-- How many rows of the pass lie in a random sample of the heap's blocks, :percent of them.
 --
 -- Lock: ACCESS SHARE. Index: none.
 SELECT count(*)
   FROM :table TABLESAMPLE SYSTEM (:'percent'::real)
  WHERE :key >= :'floor'::timestamptz
    AND :key < :'until'::timestamptz
-   AND :cut;
+   AND :partial;

@@ -1,7 +1,7 @@
--- Locks those of the listed rows that are still due and that nobody holds, for
--- isolate.sql; says how many were due, and which it got.
+-- Locks those of the listed rows that are still due and that nobody holds, for isolate.sql. Returns how
+-- many were due, and the places of those it locked.
 --
--- Lock: as take.sql. Index: none; each row is fetched by its place (a TID scan).
+-- Lock: as delete_listed.sql. Index: none; each row is fetched by its place (a TID scan).
 WITH listed AS MATERIALIZED (
     SELECT part::oid, place
       FROM ROWS FROM (pg_catalog.unnest(:'parts'::bigint[]), pg_catalog.unnest(:'places'::text[]::tid[])) AS l (part, place)
@@ -9,13 +9,13 @@ WITH listed AS MATERIALIZED (
     SELECT 1
       FROM listed
       JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
-     WHERE :rule
+     WHERE (:rule) IS TRUE
 ), free AS MATERIALIZED (
     SELECT listed.part, listed.place
       FROM listed
       JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
-     WHERE current_setting('token_janitor.alone')::boolean
-       AND :rule
+     WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+       AND (:rule) IS TRUE
      :lock
 )
 SELECT (SELECT count(*) FROM due) AS due,

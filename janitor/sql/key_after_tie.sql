@@ -1,10 +1,10 @@
--- The first key after a timestamp: where the walk goes on behind a tie.
+-- The first key after a tie: where the windows begin again.
 --
 -- Lock: ACCESS SHARE. Index: one entry of the index on :key.
 SELECT (SELECT :key::text
           FROM :table
          WHERE :key > :'floor'::timestamptz
            AND :key < :'until'::timestamptz
-           AND :cut
+           AND :partial
          ORDER BY :key
          LIMIT 1);

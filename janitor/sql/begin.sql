@@ -1,16 +1,15 @@
--- Opens a batch and says whether it may work: every setting is local to its
--- transaction, so nothing stays behind on a connection that a pooler lends to others.
+-- Begins a batch and returns whether it may work. Every setting is local to the transaction, so nothing
+-- stays on a connection that a pooler shares.
 --
--- Lock: an advisory one that ends with the transaction; whoever does not get it reads
--- token_janitor.alone = false, and the statements that follow match no row. A dry run
--- (:'dry_run') takes none: it must not send a working janitor away.
+-- Lock: an advisory lock until the end of the transaction. A batch that does not get it has
+-- token_janitor.has_lock = false, and its statements match no row. A dry run (:'dry_run') takes no lock:
+-- it must not turn a working janitor away.
 --
--- The enable_* settings leave the index, or a range of heap blocks, as the only plan,
--- whatever the table's statistics say. force_custom_plan lets the planner see the
--- values. ISO and UTC make a timestamp's text exact and unambiguous.
--- The full names keep a search_path that puts another schema before pg_catalog from
--- having its functions run here, before it is set aside.
-SELECT pg_catalog.set_config('token_janitor.alone', CASE
+-- The enable_* settings leave the index, or a range of heap blocks, as the only plan, whatever the
+-- table's statistics say. force_custom_plan lets the planner see the values. ISO and UTC make a
+-- timestamp's text exact and unambiguous. The names are qualified because the session's search_path, which
+-- may put another schema before pg_catalog, is still in force here.
+SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
            WHEN :'dry_run'::pg_catalog.bool THEN 'true'
            -- 1953128814 spells "tjan": the class of our locks in pg_locks
            ELSE pg_catalog.pg_try_advisory_xact_lock(1953128814, :'oid'::pg_catalog.oid::pg_catalog.int4)::pg_catalog.text

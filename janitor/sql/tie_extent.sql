@@ -1,26 +1,26 @@
--- The rows of one timestamp: how many they are, counted to :rows; the heap blocks between
--- which they lie, from both ends of their index entries; and whether these are in heap order,
--- as in an index on :key alone. A scan against an index's own order takes the entries that
--- were merged into one tuple, some 450 at most, from the front: hence the thousand.
+-- The rows of one key: how many there are, counted up to :rows; the range of heap blocks that holds
+-- them, from both ends of their index entries; and whether these entries are in heap order, as in an
+-- index on :key alone. A backward scan reads the entries of a posting list, some 450 at most, from its
+-- front: hence the thousand.
 --
 -- Lock: ACCESS SHARE. Index: :rows entries and two thousand at most of the index on :key.
 WITH ends AS MATERIALIZED (
     (SELECT ctid
        FROM :table
-      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :cut
+      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :partial
       ORDER BY :key
       LIMIT 1000)
      UNION ALL
     (SELECT ctid
        FROM :table
-      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :cut
+      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :partial
       ORDER BY :key DESC
       LIMIT 1000)
 )
 SELECT (SELECT count(*)
           FROM (SELECT
                   FROM :table
-                 WHERE :key >= (SELECT :'floor'::timestamptz) AND :key <= (SELECT :'floor'::timestamptz) AND :cut
+                 WHERE :key >= (SELECT :'floor'::timestamptz) AND :key <= (SELECT :'floor'::timestamptz) AND :partial
                  LIMIT :'rows'::bigint) AS counted),
        (SELECT min(ctid)::text FROM ends),
        (SELECT max(ctid)::text FROM ends),

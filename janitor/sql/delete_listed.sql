@@ -1,9 +1,9 @@
--- Deletes the listed rows that are still due and that nobody holds; says how many of
--- them were due, how many of these nobody held, and how many went: a trigger may keep
--- some. The row at a place may be another by now, so the rule is asked again of each.
+-- Deletes the listed rows that are still due and not locked. Returns how many were due, how many of
+-- those it could lock, and how many it deleted: a trigger may keep some. A place may hold another row
+-- by now, so the rule is evaluated again for each.
 --
--- Lock: FOR UPDATE on each row that goes, passing over those that are locked (:lock;
--- empty where the role or the engine does not grant it: then the DELETE itself waits).
+-- Lock: FOR UPDATE on each deleted row, skipping locked rows (:lock). :lock is empty where the role or
+-- the server does not allow that; then the DELETE waits for lock_timeout.
 -- Index: none; each row is fetched by its place (a TID scan).
 WITH listed AS MATERIALIZED (
     SELECT part::oid, place
@@ -12,21 +12,21 @@ WITH listed AS MATERIALIZED (
     SELECT 1
       FROM listed
       JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
-     WHERE :rule
+     WHERE (:rule) IS TRUE
 ), free AS MATERIALIZED (
     SELECT listed.part, listed.place
       FROM listed
       JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
-     WHERE current_setting('token_janitor.alone')::boolean
-       AND :rule
+     WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+       AND (:rule) IS TRUE
      :lock
-), gone AS (
+), deleted AS (
     DELETE FROM :table AS t
      USING free
      WHERE t.ctid = free.place AND t.tableoid = free.part
-       AND :rule
+       AND (:rule) IS TRUE
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM due) AS due,
        (SELECT count(*) FROM free) AS free,
-       (SELECT count(*) FROM gone) AS gone;
+       (SELECT count(*) FROM deleted) AS deleted;

@@ -1,5 +1,5 @@
--- Whether a DELETE may leave a row without a word: by a row trigger BEFORE DELETE that
--- returns NULL, or by a rule ON DELETE, of the table or of a partition.
+-- Whether a DELETE may silently keep a row: by a row trigger BEFORE DELETE that returns NULL, or by a rule
+-- ON DELETE, of the table or of a partition.
 --
 -- Lock: none on the table. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (

@@ -1,0 +1,199 @@
+package janitor
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// retries is how often a batch is sent again that lost a deadlock or a serialization race, and
+// how often a region is tried again that the server timed out.
+const retries = 5
+
+// lockTimeoutsInARow mean that the table itself is locked (by VACUUM FULL, CREATE INDEX, ALTER
+// TABLE), not some of its rows: five seconds of waiting at the default --lock-timeout, in waits
+// each too short to hold up whoever queues behind us.
+const lockTimeoutsInARow = 50
+
+// batcher runs batches one after another: it rests between them, keeps to the budget, retries
+// what lost a race, and adds up what they did.
+type batcher struct {
+	Settings
+	session  *session
+	pace     *pace
+	throttle *throttle
+	began    time.Time
+
+	rest         Rest   // what the last batch asked for
+	lockTimeouts int    // batches in a row that timed out waiting for a lock
+	counted      Counts // due rows that the passes of a dry run have counted
+	totals       totals
+	underWay     underWay
+}
+
+// totals is what the batches of a run did.
+type totals struct {
+	deleted   Counts
+	uncertain int64 // see Result.Uncertain
+	batches   map[Reason]int64
+	longest   time.Duration
+	rested    map[Cause]time.Duration
+}
+
+// underWay is the pass whose batches these are, as OnBatch hears of it.
+type underWay struct {
+	pass     Reason
+	estimate int64 // rows due when it began, -1 = unknown
+}
+
+func newBatcher(s Settings, session *session) *batcher {
+	return &batcher{
+		Settings: s,
+		session:  session,
+		pace:     newPace(s),
+		throttle: &throttle{},
+		began:    time.Now(),
+		totals:   totals{batches: map[Reason]int64{}, rested: map[Cause]time.Duration{}},
+	}
+}
+
+// stopped is an end of a run that is no failure.
+type stopped StopReason
+
+func (s stopped) Error() string { return "stopped: " + string(s) }
+
+// batch exchanges queries that delete rows, or count them in a dry run: of one rule, no more
+// than most. *rows is how many, once the answer is there.
+func (b *batcher) batch(ctx context.Context, reason Reason, most int64, rows *int64, queries ...query) error {
+	window := b.pace.rows
+	if b.DryRun {
+		most = 0
+	}
+	took, err := b.attempt(ctx, most, rows, queries)
+	if err != nil {
+		return err
+	}
+	b.pace.resize(took, *rows)
+	b.totals.batches[reason]++
+	b.totals.longest = max(b.totals.longest, took)
+	done := b.done()
+	*done.of(reason) += *rows
+	if !b.DryRun {
+		b.totals.deleted = done
+	}
+	if b.OnBatch != nil {
+		b.OnBatch(Batch{Reason: reason, Pass: b.underWay.pass, Rows: *rows, Window: window, Took: took, Done: done, About: b.underWay.estimate})
+	}
+	return nil
+}
+
+// send exchanges queries that only read, and waits for a table that is locked.
+func (b *batcher) send(ctx context.Context, queries ...query) error {
+	for {
+		if _, err := b.attempt(ctx, 0, new(int64), queries); sqlState(err) != lockNotAvailable {
+			return err
+		}
+	}
+}
+
+// attempt exchanges queries when the pace allows it, and retries after a deadlock or a
+// serialization failure.
+func (b *batcher) attempt(ctx context.Context, most int64, rows *int64, queries []query) (took time.Duration, err error) {
+	for try := 1; ; try++ {
+		if err := b.ready(ctx); err != nil {
+			return 0, err
+		}
+		began := time.Since(b.began)
+		err = b.session.exchange(ctx, queries...)
+		took = time.Since(b.began) - began
+		if err != nil {
+			*rows = 0 // what was read before the error is not committed
+			if b.session.inDoubt(err) {
+				b.totals.uncertain = most // or it is
+			}
+		}
+		b.rest = b.pace.after(began, took, *rows)
+		switch sqlState(err) {
+		case deadlockDetected, serializationFailure:
+			if try <= retries {
+				b.rest.For += rand.N(b.LockTimeout) // #nosec G404 -- jitter, lest both meet again
+				continue
+			}
+		case lockNotAvailable:
+			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
+				return took, stopped(StopTableLocked)
+			}
+			return took, err
+		}
+		b.lockTimeouts = 0
+		return took, err
+	}
+}
+
+// ready rests as long as the last batch and the throttle ask, then reports whether another batch
+// may begin.
+func (b *batcher) ready(ctx context.Context) error {
+	b.pace.rested(b.pause(ctx, b.rest))
+	b.rest = Rest{}
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return stopped(StopCancelled)
+		case b.MaxRunTime > 0 && time.Since(b.began) >= b.MaxRunTime:
+			return stopped(StopMaxRunTime)
+		case b.budget() <= 0:
+			return stopped(StopMaxRows)
+		}
+		if b.DryRun {
+			return nil
+		}
+		cause, err := b.throttle.check(ctx, b.session, b.Settings)
+		if err != nil || cause == "" {
+			return err
+		}
+		b.pause(ctx, Rest{Cause: cause, For: throttlePause})
+	}
+}
+
+// pause rests, but no longer than the run may take, and returns for how long it did.
+func (b *batcher) pause(ctx context.Context, rest Rest) time.Duration {
+	if b.MaxRunTime > 0 {
+		rest.For = min(rest.For, b.MaxRunTime-time.Since(b.began))
+	}
+	if rest.For <= 0 {
+		return 0
+	}
+	began := time.Now()
+	timer := time.NewTimer(rest.For)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	rest.For = time.Since(began)
+	b.totals.rested[rest.Cause] += rest.For
+	if b.OnRest != nil {
+		b.OnRest(rest)
+	}
+	return rest.For
+}
+
+// done is what the run has deleted so far, or counted in a dry run.
+func (b *batcher) done() Counts {
+	return Counts{
+		Expired: b.totals.deleted.Expired + b.counted.Expired,
+		Revoked: b.totals.deleted.Revoked + b.counted.Revoked,
+	}
+}
+
+// budget is how many more rows the run may delete, or count in a dry run.
+func (b *batcher) budget() int64 {
+	if b.MaxRows == 0 {
+		return math.MaxInt64
+	}
+	return b.MaxRows - b.done().Total()
+}
+
+// largest is the most rows that a batch may hold just now.
+func (b *batcher) largest() int { return b.pace.rows }

@@ -1,0 +1,103 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// region is a part of the table that one batch clears: a window, the rows of one key, or a range
+// of heap blocks.
+type region struct {
+	sql      regionSQL
+	args     pgx.NamedArgs // where it begins and ends
+	rows     int           // it holds no more
+	oversize bool          // it may hold more rows than one batch may delete
+}
+
+// cleared is what became of a region.
+type cleared struct {
+	deleted int64
+	tally   tally
+	edge    *string // where a window ends; nil: it reached the end of the pass
+	met     bool    // rows that are due by the other rule were met, or may have been
+}
+
+// deleter clears regions by one rule.
+type deleter struct {
+	reason  Reason
+	batcher *batcher
+	picker  *picker
+
+	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
+	expectFailures   bool // rows of the last region failed their statement, and such rows come in swarms
+}
+
+// clear deletes what is due in a region (a dry run counts it), in one batch. Where that cannot
+// be, because a row is locked or referenced, because something keeps one, or because there are
+// too many or the budget may end within the region, it lists the rows and picks them.
+func (d *deleter) clear(ctx context.Context, r region) (cleared, error) {
+	if d.batcher.budget() >= int64(r.rows) && (d.batcher.DryRun || !r.oversize && !d.hasDeleteTrigger && !d.expectFailures) {
+		c, err := d.whole(ctx, r)
+		if sqlState(err) != lockNotAvailable && !isRowError(err) {
+			return c, err
+		}
+	}
+	return d.listed(ctx, r)
+}
+
+// whole clears a region in one batch.
+func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
+	var rows int64
+	var queries []query
+	if r.sql.edge != "" {
+		queries = append(queries, edgeQuery(r, &c.edge))
+	}
+	if d.batcher.DryRun {
+		queries = append(queries, query{r.sql.count, r.args, into(&rows)})
+	} else {
+		queries = append(queries, d.picker.triggerPath(), query{r.sql.delete, r.args, affected(&rows)})
+	}
+	if r.sql.met != "" {
+		queries = append(queries, query{r.sql.met, nil, into(&c.met)})
+	}
+	err = d.batcher.batch(ctx, d.reason, int64(r.rows), &rows, queries...)
+	if d.batcher.DryRun {
+		c.tally.counted = rows
+	} else {
+		c.deleted = rows
+	}
+	return c, err
+}
+
+// listed clears a region by the places of its due rows.
+func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
+	c := cleared{met: true}
+	var due places
+	var queries []query
+	if r.sql.edge != "" {
+		queries = append(queries, edgeQuery(r, &c.edge))
+	}
+	queries = append(queries, query{r.sql.list, r.args, due.scan})
+	if err := d.batcher.send(ctx, queries...); err != nil {
+		return cleared{}, fmt.Errorf("list the rows of a batch: %w", err)
+	}
+	if d.batcher.DryRun {
+		budget := d.batcher.budget()
+		c.tally.counted = min(due.len(), budget)
+		if due.len() > budget {
+			return c, stopped(StopMaxRows)
+		}
+		return c, nil
+	}
+	picked, err := d.picker.pick(ctx, due, d.expectFailures)
+	c.deleted, c.tally = picked.deleted, picked.tally
+	d.expectFailures = c.tally.left.Referenced+c.tally.left.Refused > 0
+	return c, err
+}
+
+func edgeQuery(r region, edge **string) query {
+	var setting string
+	return query{r.sql.edge, r.args, into(edge, &setting)}
+}

@@ -1,0 +1,285 @@
+// Package janitor deletes expired and old revoked refresh tokens from a table in PostgreSQL.
+//
+// A run is two passes, one for each rule: expired, then revoked. A [pass] reads the table through
+// a [reader]. A step of a reader clears one region of the table and returns what it found; the pass
+// alone keeps the books and decides which reader comes next:
+//
+//	reader    what the step found                        next
+//	windows   window cleared                             windows, from its edge
+//	windows   the rows are dense (checked once)          sweep
+//	windows   one key fills the window                   tie
+//	windows   no key before the end                      end; a tie, if keys at infinity remain
+//	tie       few rows of one key                        afterTie
+//	tie       many rows of one key                       blocks, then afterTie
+//	afterTie  next key                                   windows; a tie, if that key is infinity
+//	afterTie  no key before the end                      end; a tie, if keys at infinity remain
+//	blocks    blocks cleared                             blocks; after the last, what they were for
+//	sweep     blocks cleared                             sweep
+//	sweep     rows of the other rule met                 the same blocks for that rule, then sweep
+//	sweep     sweep ended                                end, for both rules
+//	sweep     a row moved to blocks already read         windows; no second sweep
+//	sweep     the table was rewritten                    restart with windows
+//	any       timed out                                  the same step, over fewer rows
+//	windows,  timed out twice, and dead index entries    restart with a sweep
+//	tie,      are the reason
+//	afterTie
+//
+// A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
+// batch. Where a row is locked or fails the statement, or the region may hold too many rows, its
+// due rows are listed by ctid, and the picker (pick.go) deletes those that can go.
+//
+// Calls go down, values come up: pass, reader, deleter, picker, batcher, session. A batch is one
+// transaction in one round trip (session.go), fenced by an advisory lock; between batches the
+// batcher rests, keeps to the budget and asks the throttle (batcher.go). Every statement is a file
+// in sql/.
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Run does one run: it deletes what is due from s.Table, over conn, expired tokens first, then
+// revoked ones, in short batches, and returns what it did. The Result is true also beside an error.
+// When ctx ends, Run ends after the batch in flight, with StopCancelled and no error.
+//
+// The connection has to be in a mode without named prepared statements (pgx.QueryExecModeExec) to
+// work through PgBouncer, and must not be in a transaction.
+//
+// The error is a *[ClockSkewError] if the clocks differ too much, and otherwise wraps the server's
+// or the connection's.
+func Run(ctx context.Context, conn *pgx.Conn, s Settings) (Result, error) {
+	r := newRun(conn, s)
+	err := r.readClocks(ctx)
+	if err == nil {
+		err = r.run(ctx)
+	}
+	return r.settle(err)
+}
+
+// run is one run in progress.
+type run struct {
+	Settings
+	session *session
+	batcher *batcher
+	clocks  clocks
+	heap    heap
+	passes  []*pass
+
+	ranges  map[Reason]Range // of a dry run
+	overdue map[Reason]Overdue
+	space   Space
+
+	tuning tuning
+}
+
+// tuning is the constants of a pass, other ones in tests.
+type tuning struct {
+	sweepAfter, dense, fewTied int64
+	observe                    func(from reader, what event, to reader)
+}
+
+func newRun(conn *pgx.Conn, s Settings) *run {
+	session := &session{
+		conn:             conn,
+		lockTimeout:      s.LockTimeout,
+		statementTimeout: s.StatementTimeout,
+		dryRun:           s.DryRun,
+		begin:            statement("begin"),
+	}
+	return &run{
+		Settings: s,
+		session:  session,
+		batcher:  newBatcher(s, session),
+		ranges:   map[Reason]Range{},
+		overdue:  map[Reason]Overdue{},
+		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied},
+	}
+}
+
+// run does the two passes and reports what they leave.
+func (r *run) run(ctx context.Context) error {
+	if err := r.plan(ctx); err != nil {
+		return err
+	}
+	var err error
+	for _, p := range r.passes {
+		if r.DryRun {
+			if r.ranges[p.reason], err = p.dueRange(ctx, p.cursor.at); err != nil {
+				break
+			}
+		}
+		if err = p.run(ctx); err != nil {
+			err = fmt.Errorf("%s pass: %w", p.reason, err)
+			break
+		}
+	}
+	stop, wasStopped := errors.AsType[stopped](err)
+	if stop == stopped(StopOther) {
+		return err // it is for the janitor at work to report what is overdue
+	}
+	r.space = r.session.space(ctx)
+	if r.DryRun {
+		return err
+	}
+	nothingLeft := true
+	for _, p := range r.passes {
+		left, none := p.overdue(ctx)
+		r.overdue[p.reason] = left
+		nothingLeft = nothingLeft && none
+	}
+	if nothingLeft && wasStopped {
+		return nil // the budget ended with the work
+	}
+	return err
+}
+
+// plan decides which index each of the two passes follows, and how far.
+func (r *run) plan(ctx context.Context) error {
+	cutoffs := r.clocks.cutoffs
+	expired := r.newPass(Expired, "expires_at", earliest, timestamp(cutoffs.Expired))
+	if err := expired.requireIndex(ctx, expired.cursor.at); err != nil {
+		return err
+	}
+	oid := pgx.NamedArgs{"oid": r.session.oid}
+	var hasDeleteTrigger bool
+	err := r.batcher.ask(ctx, query{statement("has_delete_trigger"), oid, into(&hasDeleteTrigger)}, r.heap.query(r.session.oid))
+	if err != nil {
+		return fmt.Errorf("look for triggers, rules and partitions: %w", err)
+	}
+	if err := r.begin(ctx, expired, hasDeleteTrigger); err != nil {
+		return err
+	}
+
+	// Where an index leads with revoked_at, the pass costs what it deletes.
+	revoked := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
+	err = revoked.requireIndex(ctx, revoked.cursor.at)
+	if _, unusable := errors.AsType[*planError](err); unusable {
+		// Without one, it reads each live row once. A row that was revoked before the cutoff was
+		// made before it, and expires within a token's life from then.
+		until := forever
+		if r.TokenLifetime > 0 {
+			until = timestamp(cutoffs.Revoked.Add(r.TokenLifetime))
+		}
+		revoked, err = r.newPass(Revoked, "expires_at", timestamp(cutoffs.Expired), until), nil
+		expired.companion = revoked
+	}
+	if err != nil {
+		return err
+	}
+	return r.begin(ctx, revoked, hasDeleteTrigger)
+}
+
+// newPass is a pass over the index on key, from one key to another.
+func (r *run) newPass(reason Reason, key, from, until string) *pass {
+	sql, cutoffs := statementsFor(r.Table, reason, key), r.clocks.cutoffs.args()
+	picker := &picker{reason: reason, sql: sql, args: cutoffs, path: r.triggerPath(), batcher: r.batcher}
+	p := &pass{
+		scan: &scan{
+			reason:  reason,
+			key:     key,
+			until:   until,
+			sql:     sql,
+			cutoffs: cutoffs,
+			heap:    &r.heap,
+			deleter: &deleter{reason: reason, batcher: r.batcher, picker: picker},
+			batcher: r.batcher,
+			fewTied: r.tuning.fewTied,
+		},
+		ordered:  (reason == Revoked) == (key == "revoked_at"),
+		cursor:   startAt(from),
+		dense:    r.tuning.dense,
+		estimate: -1,
+		observe:  r.tuning.observe,
+	}
+	p.reader = p.at(from)
+	return p
+}
+
+// triggerPath is the search_path that the table's own triggers see.
+func (r *run) triggerPath() string {
+	path := "pg_catalog, "
+	if len(r.Table) > 1 {
+		path += r.Table[:1].Sanitize() + ", "
+	}
+	return path + "pg_temp"
+}
+
+// begin prepares a pass whose index is known.
+func (r *run) begin(ctx context.Context, p *pass, hasDeleteTrigger bool) (err error) {
+	r.passes = append(r.passes, p)
+	p.deleter.hasDeleteTrigger, p.deleter.picker.hasDeleteTrigger = hasDeleteTrigger, hasDeleteTrigger
+	p.sampleAfter = never
+	if p.ordered {
+		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
+			return err
+		}
+	} else if pace := r.batcher.pace; r.MaxRate > 0 && pace.max < firstRows {
+		// What is due is rare among what this pass reads: a low rate need not slow the reading.
+		p.lookAhead = firstRows
+	}
+	if p.maySweep() {
+		p.sampleAfter = r.tuning.sweepAfter
+	}
+	if p.ordered {
+		p.estimate, err = p.estimated(ctx, p.cursor.at)
+	}
+	return err
+}
+
+// settle makes the Result. An error that only says why the run stopped is none.
+func (r *run) settle(err error) (Result, error) {
+	totals := r.batcher.totals
+	res := Result{
+		DryRun:       r.DryRun,
+		Deleted:      totals.deleted,
+		Would:        r.batcher.counted,
+		Due:          r.ranges,
+		Uncertain:    totals.uncertain,
+		Batches:      totals.batches,
+		LongestBatch: totals.longest,
+		Window:       r.batcher.pace.rows,
+		Began:        r.batcher.began,
+		Duration:     time.Since(r.batcher.began),
+		Rested:       totals.rested,
+		Cutoffs:      r.clocks.cutoffs,
+		ClockSkew:    r.clocks.skew,
+		Overdue:      r.overdue,
+		Space:        r.space,
+		Floors:       map[Reason]string{},
+	}
+	var all tally
+	for _, p := range r.passes {
+		all.add(p.tally)
+		if floor := p.floor(); floor != "" && !r.DryRun {
+			res.Floors[p.reason] = floor
+		}
+	}
+	res.Left, res.Refusal = all.left, all.refusal
+	stop, wasStopped := errors.AsType[stopped](err)
+	_, skewed := errors.AsType[*ClockSkewError](err)
+	switch {
+	case err == nil && res.Left.Total() > 0:
+		res.Outcome, res.StopReason = Partial, StopLeft
+	case err == nil:
+		res.Outcome, res.StopReason = Drained, StopDrained
+	case stop == stopped(StopOther):
+		res.Outcome, res.StopReason = Skipped, StopOther
+	case wasStopped:
+		res.Outcome, res.StopReason = Partial, StopReason(stop)
+	case skewed:
+		res.Outcome, res.StopReason = Failed, StopClockSkew
+		return res, err
+	case r.session.conn.IsClosed():
+		res.Outcome, res.StopReason = Failed, StopConnection
+		return res, err
+	default:
+		res.Outcome, res.StopReason = Failed, StopError
+		return res, err
+	}
+	return res, nil
+}

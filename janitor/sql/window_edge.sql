@@ -1,0 +1,21 @@
+-- Finds the edge of the window that begins at the floor: the key of the row that is :rows rows on. The
+-- window [floor, edge) holds at most :rows rows. Without such a row it reaches to :until. A setting of the
+-- transaction carries the edge to the statement that follows in the same round trip.
+--
+-- The ends of the range are sub-selects to hide them from the planner, which otherwise reads both ends of
+-- the index each time, for an estimate that decides nothing.
+--
+-- Lock: ACCESS SHARE. Index: one walk over :rows entries of the index on :key.
+WITH edge AS MATERIALIZED (
+    SELECT :key AS at
+      FROM :table
+     WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+       AND :key >= (SELECT :'floor'::timestamptz)
+       AND :key < (SELECT :'until'::timestamptz)
+       AND :partial
+     ORDER BY :key
+    OFFSET :'rows'::bigint
+     LIMIT 1
+)
+SELECT (SELECT at::text FROM edge),
+       set_config('token_janitor.edge', coalesce((SELECT at FROM edge), :'until'::timestamptz)::text, true);
