@@ -1,19 +1,22 @@
 package janitor
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // retries is how often a batch is sent again that lost a deadlock or a serialization race, and
 // how often a region is tried again that the server timed out.
 const retries = 5
 
-// lockTimeoutsInARow mean that the table itself is locked (by VACUUM FULL, CREATE INDEX, ALTER
-// TABLE), not some of its rows: five seconds of waiting at the default --lock-timeout, in waits
-// each too short to hold up whoever queues behind us.
+// lockTimeoutsInARow are a reason to ask whether the table itself is locked (by VACUUM FULL, CREATE
+// INDEX, ALTER TABLE), not some of its rows: five seconds of waiting at the default --lock-timeout,
+// in waits each too short to hold up whoever queues behind us.
 const lockTimeoutsInARow = 50
 
 // batcher runs batches one after another: it rests between them, keeps to the budget, retries
@@ -25,9 +28,11 @@ type batcher struct {
 	throttle *throttle
 	began    time.Time
 
-	rest         Rest   // what the last batch asked for
-	lockTimeouts int    // batches in a row that timed out waiting for a lock
-	counted      Counts // due rows that the passes of a dry run have counted
+	wakeAfter    time.Duration // the longest rest without a word to the server
+	rest         Rest          // what the last batch asked for
+	lastTook     time.Duration // the last batch
+	lockTimeouts int           // batches in a row that timed out waiting for a lock
+	counted      Counts        // due rows that the passes of a dry run have counted
 	totals       totals
 	underWay     underWay
 }
@@ -38,6 +43,7 @@ type totals struct {
 	uncertain int64 // see Result.Uncertain
 	batches   map[Reason]int64
 	longest   time.Duration
+	timedOut  int64 // batches that the server ended for their length
 	rested    map[Cause]time.Duration
 }
 
@@ -49,12 +55,13 @@ type underWay struct {
 
 func newBatcher(s Settings, session *session) *batcher {
 	return &batcher{
-		Settings: s,
-		session:  session,
-		pace:     newPace(s),
-		throttle: &throttle{},
-		began:    time.Now(),
-		totals:   totals{batches: map[Reason]int64{}, rested: map[Cause]time.Duration{}},
+		Settings:  s,
+		session:   session,
+		pace:      newPace(s),
+		throttle:  &throttle{},
+		began:     time.Now(),
+		wakeAfter: wakeAfter,
+		totals:    totals{batches: map[Reason]int64{}, rested: map[Cause]time.Duration{}},
 	}
 }
 
@@ -63,18 +70,28 @@ type stopped StopReason
 
 func (s stopped) Error() string { return "stopped: " + string(s) }
 
-// batch exchanges queries that delete rows, or count them in a dry run: of one rule, no more
-// than most. *rows is how many, once the answer is there.
-func (b *batcher) batch(ctx context.Context, reason Reason, most int64, rows *int64, queries ...query) error {
+// batch is one transaction that deletes rows, or counts them in a dry run.
+type batch struct {
+	reason  Reason        // the rule of its rows
+	most    int64         // it deletes no more rows than this
+	rows    *int64        // how many it deleted, or counted in a dry run, once the answer is there
+	within  time.Duration // its statement_timeout; 0 = Settings.StatementTimeout
+	queries []query
+}
+
+// run does a batch.
+func (b *batcher) run(ctx context.Context, w batch) error {
 	window := b.pace.rows
 	if b.DryRun {
-		most = 0
+		w.most = 0
 	}
-	took, err := b.attempt(ctx, most, rows, queries)
+	took, err := b.attempt(ctx, w)
 	if err != nil {
 		return err
 	}
+	reason, rows := w.reason, w.rows
 	b.pace.resize(took, *rows)
+	b.lastTook = took
 	b.totals.batches[reason]++
 	b.totals.longest = max(b.totals.longest, took)
 	done := b.done()
@@ -91,7 +108,7 @@ func (b *batcher) batch(ctx context.Context, reason Reason, most int64, rows *in
 // send exchanges queries that only read, and waits for a table that is locked.
 func (b *batcher) send(ctx context.Context, queries ...query) error {
 	for {
-		if _, err := b.attempt(ctx, 0, new(int64), queries); sqlState(err) != lockNotAvailable {
+		if _, err := b.attempt(ctx, batch{rows: new(int64), queries: queries}); sqlState(err) != lockNotAvailable {
 			return err
 		}
 	}
@@ -99,21 +116,21 @@ func (b *batcher) send(ctx context.Context, queries ...query) error {
 
 // attempt exchanges queries when the pace allows it, and retries after a deadlock or a
 // serialization failure.
-func (b *batcher) attempt(ctx context.Context, most int64, rows *int64, queries []query) (took time.Duration, err error) {
+func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err error) {
 	for try := 1; ; try++ {
 		if err := b.ready(ctx); err != nil {
 			return 0, err
 		}
 		began := time.Since(b.began)
-		err = b.session.exchange(ctx, queries...)
+		err = b.session.exchangeWithin(ctx, cmp.Or(w.within, b.StatementTimeout), w.queries...)
 		took = time.Since(b.began) - began
 		if err != nil {
-			*rows = 0 // what was read before the error is not committed
+			*w.rows = 0 // what was read before the error is not committed
 			if b.session.inDoubt(err) {
-				b.totals.uncertain = most // or it is
+				b.totals.uncertain = w.most // or it is
 			}
 		}
-		b.rest = b.pace.after(began, took, *rows)
+		b.rest = b.pace.after(began, took, *w.rows)
 		switch sqlState(err) {
 		case deadlockDetected, serializationFailure:
 			if try <= retries {
@@ -122,13 +139,24 @@ func (b *batcher) attempt(ctx context.Context, most int64, rows *int64, queries 
 			}
 		case lockNotAvailable:
 			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
-				return took, stopped(StopTableLocked)
+				if locked, unknown := b.tableLocked(ctx); locked || unknown != nil {
+					return took, stopped(StopTableLocked)
+				}
+				b.lockTimeouts = 0 // rows of it are
 			}
 			return took, err
+		case queryCanceled:
+			b.totals.timedOut++
 		}
 		b.lockTimeouts = 0
 		return took, err
 	}
+}
+
+// tableLocked reports whether another session keeps the table locked, not some of its rows.
+func (b *batcher) tableLocked(ctx context.Context) (locked bool, err error) {
+	err = b.session.exchange(ctx, query{statement("table_locked"), pgx.NamedArgs{"oid": b.session.oid}, into(&locked)})
+	return locked, err
 }
 
 // ready rests as long as the last batch and the throttle ask, then reports whether another batch
@@ -156,6 +184,10 @@ func (b *batcher) ready(ctx context.Context) error {
 	}
 }
 
+// wakeAfter is for how long a connection rests: firewalls and poolers end one that is silent for
+// minutes.
+const wakeAfter = 30 * time.Second
+
 // pause rests, but no longer than the run may take, and returns for how long it did.
 func (b *batcher) pause(ctx context.Context, rest Rest) time.Duration {
 	if b.MaxRunTime > 0 {
@@ -165,11 +197,17 @@ func (b *batcher) pause(ctx context.Context, rest Rest) time.Duration {
 		return 0
 	}
 	began := time.Now()
-	timer := time.NewTimer(rest.For)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	for left := rest.For; left > 0 && ctx.Err() == nil; left = rest.For - time.Since(began) {
+		timer := time.NewTimer(min(left, b.wakeAfter))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if left > b.wakeAfter {
+			// An error shows in the batch that comes next.
+			_ = b.session.exchange(ctx)
+		}
 	}
 	rest.For = time.Since(began)
 	b.totals.rested[rest.Cause] += rest.For

@@ -35,8 +35,9 @@ func (r *run) readClocks(ctx context.Context) error {
 	defer stop()
 	var server int64 // microseconds
 	var oid *int64
+	var idleSeconds float64
 	before := time.Now()
-	err := r.session.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid)
+	err := r.session.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid, &idleSeconds)
 	after := time.Now()
 	switch {
 	case err != nil:
@@ -45,6 +46,9 @@ func (r *run) readClocks(ctx context.Context) error {
 		return fmt.Errorf("table %s is not there (any more)", r.Table.Sanitize())
 	}
 	r.session.oid = *oid
+	if idle := time.Duration(idleSeconds * float64(time.Second)); idle > 0 {
+		r.batcher.wakeAfter = min(r.batcher.wakeAfter, idle/2)
+	}
 	return r.setClocks(before, time.UnixMicro(server), after)
 }
 

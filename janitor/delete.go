@@ -18,10 +18,11 @@ type region struct {
 
 // cleared is what became of a region.
 type cleared struct {
-	deleted int64
-	tally   tally
-	edge    *string // where a window ends; nil: it reached the end of the pass
-	met     bool    // rows that are due by the other rule were met, or may have been
+	deleted  int64
+	vanished int64 // listed rows that were no longer due at their place: changed, moved or deleted by somebody else
+	tally    tally
+	edge     *string // where a window ends; nil: it reached the end of the pass
+	met      bool    // rows that are due by the other rule were met, or may have been
 }
 
 // deleter clears regions by one rule.
@@ -31,7 +32,7 @@ type deleter struct {
 	picker  *picker
 
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
-	expectFailures   bool // rows of the last region failed their statement, and such rows come in swarms
+	expectFailures   bool // rows of the last region failed their statement or were too slow, and such rows come in swarms
 }
 
 // clear deletes what is due in a region (a dry run counts it), in one batch. Where that cannot
@@ -57,12 +58,12 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 	if d.batcher.DryRun {
 		queries = append(queries, query{r.sql.count, r.args, into(&rows)})
 	} else {
-		queries = append(queries, d.picker.triggerPath(), query{r.sql.delete, r.args, affected(&rows)})
+		queries = append(queries, d.picker.trigger, query{r.sql.delete, r.args, affected(&rows)})
 	}
 	if r.sql.met != "" {
 		queries = append(queries, query{r.sql.met, nil, into(&c.met)})
 	}
-	err = d.batcher.batch(ctx, d.reason, int64(r.rows), &rows, queries...)
+	err = d.batcher.run(ctx, batch{reason: d.reason, most: int64(r.rows), rows: &rows, queries: queries})
 	if d.batcher.DryRun {
 		c.tally.counted = rows
 	} else {
@@ -92,7 +93,7 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 		return c, nil
 	}
 	picked, err := d.picker.pick(ctx, due, d.expectFailures)
-	c.deleted, c.tally = picked.deleted, picked.tally
+	c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally
 	d.expectFailures = c.tally.left.Referenced+c.tally.left.Refused > 0
 	return c, err
 }

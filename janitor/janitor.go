@@ -146,12 +146,15 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	oid := pgx.NamedArgs{"oid": r.session.oid}
-	var hasDeleteTrigger bool
-	err := r.batcher.ask(ctx, query{statement("has_delete_trigger"), oid, into(&hasDeleteTrigger)}, r.heap.query(r.session.oid))
+	facts := facts{partitions: map[int64]pgx.Identifier{}}
+	err := r.batcher.ask(ctx,
+		query{statement("facts"), oid, into(&facts.hasDeleteTrigger, &facts.mayUpdate)},
+		query{statement("partitions"), oid, facts.scanPartitions},
+		r.heap.query(r.session.oid))
 	if err != nil {
 		return fmt.Errorf("look for triggers, rules and partitions: %w", err)
 	}
-	if err := r.begin(ctx, expired, hasDeleteTrigger); err != nil {
+	if err := r.begin(ctx, expired, facts); err != nil {
 		return err
 	}
 
@@ -171,13 +174,13 @@ func (r *run) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.begin(ctx, revoked, hasDeleteTrigger)
+	return r.begin(ctx, revoked, facts)
 }
 
 // newPass is a pass over the index on key, from one key to another.
 func (r *run) newPass(reason Reason, key, from, until string) *pass {
 	sql, cutoffs := statementsFor(r.Table, reason, key), r.clocks.cutoffs.args()
-	picker := &picker{reason: reason, sql: sql, args: cutoffs, path: r.triggerPath(), batcher: r.batcher}
+	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
 	p := &pass{
 		scan: &scan{
 			reason:  reason,
@@ -200,19 +203,42 @@ func (r *run) newPass(reason Reason, key, from, until string) *pass {
 	return p
 }
 
-// triggerPath is the search_path that the table's own triggers see.
-func (r *run) triggerPath() string {
-	path := "pg_catalog, "
+// triggerPath sets the search_path that the table's own triggers see.
+func (r *run) triggerPath() query {
+	var schema any // NULL = none
 	if len(r.Table) > 1 {
-		path += r.Table[:1].Sanitize() + ", "
+		schema = r.Table[:1].Sanitize()
 	}
-	return path + "pg_temp"
+	return query{statement("trigger_path"), pgx.NamedArgs{"schema": schema}, ignored}
+}
+
+// facts is what a run has to know of the table beforehand.
+type facts struct {
+	hasDeleteTrigger bool                     // a trigger or a rule may silently keep a row
+	mayUpdate        bool                     // this role may skip locked rows
+	partitions       map[int64]pgx.Identifier // those in which it may delete rows directly
+}
+
+func (f *facts) scanPartitions(rows pgx.Rows) error {
+	var oid int64
+	var schema, name string
+	_, err := pgx.ForEachRow(rows, []any{&oid, &schema, &name}, func() error {
+		f.partitions[oid] = pgx.Identifier{schema, name}
+		return nil
+	})
+	return err
 }
 
 // begin prepares a pass whose index is known.
-func (r *run) begin(ctx context.Context, p *pass, hasDeleteTrigger bool) (err error) {
+func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	r.passes = append(r.passes, p)
-	p.deleter.hasDeleteTrigger, p.deleter.picker.hasDeleteTrigger = hasDeleteTrigger, hasDeleteTrigger
+	picker := p.deleter.picker
+	p.deleter.hasDeleteTrigger, picker.hasDeleteTrigger = f.hasDeleteTrigger, f.hasDeleteTrigger
+	picker.cannotSkipLocked = !f.mayUpdate
+	picker.direct = map[int64]pickSQL{}
+	for oid, name := range f.partitions {
+		picker.direct[oid] = pickStatements(name, p.reason)
+	}
 	p.sampleAfter = never
 	if p.ordered {
 		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
@@ -240,6 +266,7 @@ func (r *run) settle(err error) (Result, error) {
 		Would:        r.batcher.counted,
 		Due:          r.ranges,
 		Uncertain:    totals.uncertain,
+		TimedOut:     totals.timedOut,
 		Batches:      totals.batches,
 		LongestBatch: totals.longest,
 		Window:       r.batcher.pace.rows,
@@ -253,8 +280,10 @@ func (r *run) settle(err error) (Result, error) {
 		Floors:       map[Reason]string{},
 	}
 	var all tally
+	doubt := false
 	for _, p := range r.passes {
 		all.add(p.tally)
+		doubt = doubt || p.doubt != ""
 		if floor := p.floor(); floor != "" && !r.DryRun {
 			res.Floors[p.reason] = floor
 		}
@@ -265,9 +294,11 @@ func (r *run) settle(err error) (Result, error) {
 	switch {
 	case err == nil && res.Left.Total() > 0:
 		res.Outcome, res.StopReason = Partial, StopLeft
+	case err == nil && doubt && !r.DryRun:
+		res.Outcome, res.StopReason = Partial, StopUnverified
 	case err == nil:
 		res.Outcome, res.StopReason = Drained, StopDrained
-	case stop == stopped(StopOther):
+	case stop == stopped(StopOther) && res.Deleted.Total() == 0:
 		res.Outcome, res.StopReason = Skipped, StopOther
 	case wasStopped:
 		res.Outcome, res.StopReason = Partial, StopReason(stop)
@@ -276,6 +307,7 @@ func (r *run) settle(err error) (Result, error) {
 		return res, err
 	case r.session.conn.IsClosed():
 		res.Outcome, res.StopReason = Failed, StopConnection
+		res.Window = max(1, res.Window/4) // a limit of the server or a pooler may have ended the session: no run repeats itself
 		return res, err
 	default:
 		res.Outcome, res.StopReason = Failed, StopError

@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -26,7 +27,11 @@ type pass struct {
 	sampleAfter int64 // and after how many the heap is sampled, once; never = not at all
 	dense       int64 // rows of the pass for each block of the heap that make a sweep worth it
 	estimate    int64 // rows due when the run began, by the planner or a sample; -1 = unknown
+	doubt       event // why rows may have been missed; "" = none was
+	rounds      int   // how often a count has found that some were
 	observe     func(from reader, what event, to reader)
+
+	indexChecked time.Time
 }
 
 // cursor is how far a pass has come. Keys are PostgreSQL's own text from end to end, for Go's time
@@ -61,22 +66,27 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.sweepIfDense(ctx); err != nil {
 		return err
 	}
-	timeouts := 0
+	timeouts, vanishings := 0, 0
 	for p.reader != nil {
 		deleted := p.batcher.totals.deleted.Total()
 		f, err := p.reader.step(ctx)
 		if p.batcher.totals.deleted.Total() > deleted {
 			timeouts = 0 // it got on, even if not to the end of the region
 		}
-		if sqlState(err) == queryCanceled && timeouts < retries {
+		switch {
+		case sqlState(err) == queryCanceled && timeouts < retries:
 			timeouts++
-			p.batcher.pace.shrink()
-			p.lookAhead = 0
-			if timeouts > 1 && p.reader.deadEntriesAhead(ctx) {
-				p.restart(p.sweep(false))
-				timeouts = 0
+			if err := p.timedOut(ctx, timeouts); err != nil {
+				return err
 			}
 			continue
+		case err == nil && f.vanished > 0 && vanishings < retries:
+			vanishings++ // its rows are elsewhere by now: the region is read again
+			p.noteTransition(p.reader, rowsVanished)
+			p.doubt = rowsVanished
+			continue
+		case err == nil && f.vanished > 0:
+			p.doubt = rowsVanished
 		}
 		p.record(ctx, f)
 		if err != nil {
@@ -85,8 +95,61 @@ func (p *pass) run(ctx context.Context) error {
 			}
 			return err
 		}
-		timeouts = 0
+		timeouts, vanishings = 0, 0
 		if err := p.advance(ctx, f); err != nil {
+			return err
+		}
+	}
+	if err := p.deleter.picker.everyRowFailed(); err != nil {
+		return fmt.Errorf("no row can be deleted: %w", err)
+	}
+	return nil
+}
+
+// timedOut is for a step that the server ended for its length, the n-th in a row: the step is taken
+// again over fewer rows, unless the index is gone, dead entries are the reason, or single rows are.
+func (p *pass) timedOut(ctx context.Context, n int) error {
+	p.batcher.pace.shrink()
+	p.lookAhead = 0
+	switch r := p.reader.(type) {
+	case countByIndex:
+		if n > 1 {
+			p.finish(ctx) // the doubt remains
+		}
+		return nil
+	case countByBlock:
+		if n > 1 {
+			if r.companion != nil {
+				p.companion.tally = tally{} // it reads for itself
+			}
+			p.finish(ctx)
+		}
+		return nil
+	}
+	if err := p.checkIndex(ctx); err != nil || n < 2 {
+		return err
+	}
+	if p.reader.deadEntriesAhead(ctx) {
+		before := p.reader
+		p.restart(p.sweep())
+		p.noteTransition(before, deadEntries)
+		return nil
+	}
+	p.deleter.expectFailures = true // so that the picker finds the rows that are slow
+	return nil
+}
+
+// checkIndex returns a *planError if the pass reads along an index that is gone by now: each batch
+// would read the whole table.
+func (p *pass) checkIndex(ctx context.Context) error {
+	switch p.reader.(type) {
+	case windows, tie, afterTie:
+		p.indexChecked = time.Now()
+		err := p.requireIndex(ctx, p.cursor.at)
+		if _, gone := errors.AsType[*planError](err); gone {
+			return fmt.Errorf("an index was dropped during the run: %w", err)
+		}
+		if _, stop := errors.AsType[stopped](err); stop {
 			return err
 		}
 	}
@@ -119,10 +182,20 @@ func (p *pass) counted() Counts {
 func (p *pass) advance(ctx context.Context, f found) error {
 	before := p.reader
 	p.reader = p.next(ctx, f)
-	if p.observe != nil {
-		p.observe(before, f.event, p.reader)
+	p.noteTransition(before, f.event)
+	// A batch that is much too slow may have lost its index.
+	if p.batcher.lastTook > 2*p.batcher.BatchGoal && time.Since(p.indexChecked) > time.Second {
+		if err := p.checkIndex(ctx); err != nil {
+			return err
+		}
 	}
 	return p.sweepIfDense(ctx)
+}
+
+func (p *pass) noteTransition(from reader, what event) {
+	if p.observe != nil {
+		p.observe(from, what, p.reader)
+	}
 }
 
 // next is the table of transitions in the package comment.
@@ -141,6 +214,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 	case tie:
 		after := afterTie{p.scan, r.key}
 		if f.event == tieTooLarge && !f.blocks.empty() {
+			p.doubt = tieTooLarge
 			return blocks{p.scan, p.sql.tieByBlock, r.key, f.blocks, after}
 		}
 		return after
@@ -157,7 +231,6 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		r.left = f.blocks
 		return r
 	case sweep:
-		r.lookBack = r.lookBack && p.tally.left.Total() == 0
 		switch f.event {
 		case otherRuleMet:
 			r.left = f.blocks
@@ -166,18 +239,32 @@ func (p *pass) next(ctx context.Context, f found) reader {
 			*p.heap = f.heap
 			p.restart(p.at(p.cursor.start))
 			return p.reader
-		case rowMoved, sweepEnded:
-			if r.companion != nil {
-				p.companion.finish(ctx)
-			}
-			if f.event == rowMoved {
-				return p.at(p.cursor.at)
-			}
-			p.finish(ctx)
-			return nil
+		case sweepEnded:
+			return p.afterSweep(ctx, r, f)
 		}
 		r.left = f.blocks
 		return r
+	case countByIndex:
+		return p.afterCount(ctx, f)
+	case countByBlock:
+		if f.event == rewritten {
+			*p.heap = f.heap
+			p.rounds++
+			p.restart(p.at(p.cursor.start))
+			return p.reader
+		}
+		if f.event == countedBlocks {
+			r.left = f.blocks
+			*r.remaining.of(r.reason) = f.remaining
+			if r.companion != nil {
+				*r.remaining.of(r.companion.reason) = f.companionRemaining
+			}
+			return r
+		}
+		if r.companion != nil {
+			p.companion.settleSweep(ctx, f.companionRemaining)
+		}
+		return p.afterCount(ctx, f)
 	}
 	panic(fmt.Sprintf("no reader comes after %T", p.reader))
 }
@@ -196,10 +283,63 @@ func (p *pass) atEnd() reader {
 	complete := p.until != forever || p.cursor.at == forever
 	p.raise(p.until)
 	if complete {
-		return nil
+		return p.verify()
 	}
 	return p.at(forever)
 }
+
+// verify comes after the last region: nothing, or a count of the due rows where some may have been
+// missed.
+func (p *pass) verify() reader {
+	switch {
+	case p.doubt == "" || p.batcher.DryRun || p.rounds >= maxRounds:
+		return nil
+	case p.ordered:
+		return countByIndex{p.scan, p.cursor.start, p.tally.left.Total() + 1}
+	}
+	return countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
+}
+
+// afterSweep counts what the sweep may have missed, for both rules at once.
+func (p *pass) afterSweep(ctx context.Context, r sweep, f found) reader {
+	if p.batcher.DryRun {
+		p.finish(ctx)
+		return nil
+	}
+	*p.heap = f.heap
+	count := countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
+	if r.companion != nil {
+		count.companion, count.companionFrom = r.companion, p.companion.cursor.start
+	}
+	return count
+}
+
+// afterCount ends the pass if nothing was missed, and reads along the index from the start
+// otherwise.
+func (p *pass) afterCount(ctx context.Context, f found) reader {
+	p.settleSweep(ctx, f.remaining)
+	return p.reader
+}
+
+// settleSweep compares the due rows that are still there with those that were left.
+func (p *pass) settleSweep(ctx context.Context, remaining int64) {
+	if remaining <= p.tally.left.Total() {
+		p.doubt = ""
+		p.finish(ctx)
+		return
+	}
+	if p.rounds++; p.rounds >= maxRounds {
+		p.doubt = rowsVanished
+		p.finish(ctx)
+		return
+	}
+	p.doubt = ""
+	p.cursor.resumeFrom = p.cursor.start
+	p.restart(p.at(p.cursor.start))
+}
+
+// maxRounds is how often a pass is read, if rows keep moving.
+const maxRounds = 4
 
 // raise raises the cursor. What is below it now and still there, stays.
 func (p *pass) raise(key string) {
@@ -213,7 +353,6 @@ func (p *pass) raise(key string) {
 func (p *pass) restart(r reader) {
 	if p.companion != nil && p.companion.reader != nil {
 		p.companion.tally = tally{}
-		p.batcher.counted = p.companion.counted()
 	}
 	p.tally = tally{}
 	p.batcher.counted = p.counted()
@@ -222,10 +361,11 @@ func (p *pass) restart(r reader) {
 }
 
 // sweep is a sweep from the first block. Until it has ended, no key is safe to resume from.
-func (p *pass) sweep(lookBack bool) reader {
+func (p *pass) sweep() reader {
 	p.cursor.resumeFrom = earliest
 	p.sampleAfter = never
-	s := sweep{scan: p.scan, sql: p.sql.blocks, from: p.cursor.at, left: p.heap.all(), lookBack: lookBack && p.ordered}
+	p.doubt = sweepEnded
+	s := sweep{scan: p.scan, sql: p.sql.blocks, left: p.heap.all()}
 	if p.companion != nil && p.companion.reader != nil && !p.batcher.DryRun {
 		s.sql, s.companion = p.sql.sweep, p.companion.scan
 	}
@@ -264,10 +404,8 @@ func (p *pass) sweepIfDense(ctx context.Context) error {
 	}
 	if rows >= p.dense*p.heap.total {
 		before := p.reader
-		p.reader = p.sweep(true)
-		if p.observe != nil {
-			p.observe(before, rowsDense, p.reader)
-		}
+		p.reader = p.sweep()
+		p.noteTransition(before, rowsDense)
 	}
 	return nil
 }
@@ -300,7 +438,11 @@ func (p *pass) skipTo(ctx context.Context, floor string) error {
 	}
 	empty, known, err := p.empty(ctx, p.cursor.at, floor)
 	if err == nil && (empty || !known) {
-		p.cursor, p.reader = startAt(floor), p.at(floor)
+		p.raise(floor)
+		p.reader = p.at(floor)
+	}
+	if err == nil && !known {
+		p.doubt = belowUnknown
 	}
 	return err
 }

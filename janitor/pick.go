@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,13 @@ const (
 	// transaction PostgreSQL keeps them in memory no longer, and each snapshot that is taken on the
 	// server, by the API as well, has to look them up.
 	subtransactions = 60
+	// splitInto is how many groups rows are split into that together took too long: one slow row
+	// among 5,000 is then found in three more batches.
+	splitInto = 16
+	// hopelessRows and hopelessSlow are how many rows may fail in a row, none of them kept on
+	// purpose, before it is the statement that fails and not the rows.
+	hopelessRows = 5000
+	hopelessSlow = 20
 )
 
 // places are where rows lie in the heap: a partition, and a place in it.
@@ -44,24 +52,34 @@ func (p *places) scan(rows pgx.Rows) error {
 }
 
 // picker deletes listed rows that can go and counts the others by what keeps them. Locked rows
-// are skipped. A row that another table references, or that a trigger refuses to let go, fails
-// its whole statement, so it is isolated, and its neighbours go.
+// are skipped. A row that another table references, that a trigger refuses to let go, or that takes
+// longer than a statement may, fails its whole statement, so it is isolated, and its neighbours go.
 type picker struct {
 	reason  Reason
-	sql     statements
+	sql     pickSQL
 	args    pgx.NamedArgs // the cutoffs
-	path    string        // the search_path that the table's triggers see
+	trigger query         // sets the search_path that the table's triggers see
 	batcher *batcher
+	direct  map[int64]pickSQL // of partitions whose rows need not be looked for in all of them
 
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
 	cannotSkipLocked bool // that takes the right to UPDATE, and a server that can
 	cannotIsolate    bool // that takes PL/pgSQL
+	failures         failures
+}
+
+// failures are the rows that failed since one last went, kept by nothing that keeps rows on purpose.
+type failures struct {
+	deleted    int64 // by the run when the first of them failed
+	rows, slow int
+	first      error
 }
 
 // picked is what became of listed rows.
 type picked struct {
-	deleted int64
-	tally   tally
+	deleted  int64
+	vanished int64 // were no longer due at their place: changed, moved or deleted by somebody else
+	tally    tally
 }
 
 // group is listed rows that are tried together: in one statement, or, if step is not 0, in
@@ -74,9 +92,13 @@ type group struct {
 // pick deletes the listed rows. expectFailures spares it the first try in one statement.
 func (p *picker) pick(ctx context.Context, listed places, expectFailures bool) (picked, error) {
 	var all picked
-	work := []group{{rows: listed}}
-	if expectFailures && listed.len() > subtransactions && !p.cannotIsolate {
-		work[0].step = subtransactions
+	var work []group
+	for _, rows := range p.byPartition(listed) {
+		g := group{rows: rows}
+		if expectFailures && rows.len() > subtransactions && !p.cannotIsolate {
+			g.step = subtransactions
+		}
+		work = append(work, g)
 	}
 	for len(work) > 0 {
 		g := work[0]
@@ -94,13 +116,46 @@ func (p *picker) pick(ctx context.Context, listed places, expectFailures bool) (
 		}
 		done, smaller, err := p.try(ctx, g)
 		all.deleted += done.deleted
+		all.vanished += done.vanished
 		all.tally.add(done.tally)
+		if err == nil {
+			err = p.hopeless()
+		}
 		if err != nil {
 			return all, err
 		}
 		work = append(smaller, work...)
 	}
 	return all, nil
+}
+
+// byPartition splits listed rows where each partition can be reached directly.
+func (p *picker) byPartition(listed places) []places {
+	if len(p.direct) == 0 {
+		return []places{listed}
+	}
+	var order []int64
+	parts := map[int64]places{}
+	for i, part := range listed.parts {
+		rows, known := parts[part]
+		if !known {
+			order = append(order, part)
+		}
+		parts[part] = places{append(rows.parts, part), append(rows.ctids, listed.ctids[i])}
+	}
+	split := make([]places, len(order))
+	for i, part := range order {
+		split[i] = parts[part]
+	}
+	return split
+}
+
+// statements are those for a group's rows.
+func (p *picker) statements(g group) pickSQL {
+	if sql, ok := p.direct[g.rows.parts[0]]; ok {
+		return sql
+	}
+	return p.sql
 }
 
 // most is how many rows of a group one batch may try.
@@ -119,31 +174,30 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 	if g.step > 0 {
 		done, smaller, err = p.isolate(ctx, g)
 	} else {
-		done, err = p.together(ctx, g.rows)
+		done, err = p.together(ctx, g)
 	}
 	state := sqlState(err)
 	switch {
 	case err == nil:
 		return done, smaller, nil
-	case !p.cannotSkipLocked && (state == insufficientPrivilege || state == featureNotSupported):
+	case !p.cannotSkipLocked && state == featureNotSupported:
 		p.cannotSkipLocked = true // the DELETE itself waits from now on, for lock_timeout
 		return picked{}, []group{g}, nil
 	case g.step > 0 && cannotIsolate(err):
 		p.cannotIsolate = true
-		return picked{}, halves(g.rows), nil
-	case state == lockNotAvailable && n == 1:
-		return picked{tally: tally{left: Left{Locked: 1}}}, nil, nil
-	case state == lockNotAvailable:
-		return picked{}, halves(g.rows), nil
-	case isRowError(err) && g.step == 0 && n == 1:
-		done.tally.countLeft(state, serverMessage(err))
+		return picked{}, g.rows.split(2, 0), nil
+	case state == queryCanceled && n > 1:
+		p.batcher.pace.shrink()
+		return picked{}, g.rows.split(splitInto, 0), nil
+	case state != queryCanceled && state != lockNotAvailable && !isRowError(err):
+		return picked{}, nil, err
+	case n == 1:
+		p.countLeft(&done.tally, state, serverMessage(err), err)
 		return done, nil, nil
-	case isRowError(err) && g.step == 0 && p.cannotIsolate:
-		return picked{}, halves(g.rows), nil
-	case isRowError(err) && g.step == 0:
-		return picked{}, []group{p.inSteps(g.rows)}, nil
+	case p.cannotIsolate || g.step > 0:
+		return picked{}, g.rows.split(2, g.step), nil
 	}
-	return picked{}, nil, err
+	return picked{}, []group{p.inSteps(g.rows)}, nil
 }
 
 // inSteps is the group that isolates what fails among rows: many rows a step first, then those
@@ -156,47 +210,54 @@ func (p *picker) inSteps(rows places) group {
 	return group{rows, 1}
 }
 
-func halves(rows places) []group {
-	if rows.len() == 1 {
-		return []group{{rows: rows}}
+// split makes n groups of the rows, or one for each row if they are fewer.
+func (p places) split(n, step int) []group {
+	size := max(1, (len(p.ctids)+n-1)/n)
+	var groups []group
+	for from := 0; from < len(p.ctids); from += size {
+		groups = append(groups, group{p.slice(from, min(from+size, len(p.ctids))), step})
 	}
-	first, second := rows.cut(int(rows.len() / 2))
-	return []group{{rows: first}, {rows: second}}
+	return groups
 }
 
 // together deletes the listed rows in one statement, skipping those that are locked.
-func (p *picker) together(ctx context.Context, rows places) (picked, error) {
-	text := p.sql.deleteListed
+func (p *picker) together(ctx context.Context, g group) (picked, error) {
+	sql, n := p.statements(g), g.rows.len()
+	text := sql.deleteListed
 	if p.cannotSkipLocked {
-		text = p.sql.deleteWaited
+		text = sql.deleteWaited
 	}
 	var due, free, deleted int64
-	err := p.batcher.batch(ctx, p.reason, rows.len(), &deleted, p.triggerPath(),
-		query{text, p.with("parts", rows.parts, "places", rows.ctids), into(&due, &free, &deleted)})
+	err := p.batcher.run(ctx, p.batch(n, &deleted, p.trigger,
+		query{text, with(p.args, "parts", g.rows.parts, "places", g.rows.ctids), into(&due, &free, &deleted)}))
 	if err != nil {
-		return picked{}, fmt.Errorf("delete %d listed rows: %w", rows.len(), err)
+		return picked{}, fmt.Errorf("delete %d listed rows: %w", n, err)
 	}
-	return picked{deleted, p.kept(due, free, deleted)}, nil
+	return picked{deleted, n - due, p.kept(due, free, deleted)}, nil
 }
 
 // isolate deletes the listed rows in steps, each of which fails by itself.
 func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) {
-	lock := p.sql.isolate.lock
+	sql, n := p.statements(g), g.rows.len()
+	lock := sql.lockListed
 	if p.cannotSkipLocked {
-		lock = p.sql.isolate.lockWaiting
+		lock = sql.lockWaited
 	}
 	var due, free, deleted int64
 	var failed places
 	var states, messages []string
-	err := p.batcher.batch(ctx, p.reason, g.rows.len(), &deleted,
-		query{statement("isolate_args"), p.with("parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
-			"lock_statement", lock, "delete_statement", p.sql.isolate.delete, "fatal", statementErrors, "path", p.path), ignored},
+	err := p.batcher.run(ctx, p.batch(n, &deleted,
+		query{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
+			"lock_statement", lock, "delete_statement", sql.deleteLocked, "fatal", lostRace,
+			// The rows may wait for locks one after another, within one statement_timeout.
+			"lock_timeout", milliseconds(p.batcher.LockTimeout/10)), ignored},
+		p.trigger,
 		query{statement("isolate"), nil, ignored},
-		query{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)})
+		query{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)}))
 	if err != nil {
-		return picked{}, nil, fmt.Errorf("isolate the rows that cannot go among %d: %w", g.rows.len(), err)
+		return picked{}, nil, fmt.Errorf("isolate the rows that cannot go among %d: %w", n, err)
 	}
-	done := picked{deleted, p.kept(due-failed.len(), free-failed.len(), deleted)}
+	done := picked{deleted, n - due, p.kept(due-failed.len(), free-failed.len(), deleted)}
 	if g.step > 1 {
 		var smaller []group
 		for from, n := 0, int(failed.len()); from < n; from += g.step {
@@ -205,9 +266,22 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 		return done, smaller, nil
 	}
 	for i, state := range states {
-		done.tally.countLeft(state, messages[i])
+		p.countLeft(&done.tally, state, messages[i], nil)
 	}
 	return done, nil, nil
+}
+
+// lostRace matches the SQLSTATEs for which the batch is tried again as a whole.
+const lostRace = "^(40P01|40001|57014)$"
+
+// batch is a batch that picks n rows. More than one are not given all the time that one may take:
+// they are split.
+func (p *picker) batch(n int64, deleted *int64, queries ...query) batch {
+	w := batch{reason: p.reason, most: n, rows: deleted, queries: queries}
+	if n > 1 {
+		w.within = max(p.batcher.StatementTimeout/5, min(p.batcher.StatementTimeout, 4*p.batcher.BatchGoal))
+	}
+	return w
 }
 
 // kept counts the rows that were due and were not deleted, though no statement failed. A row that
@@ -220,11 +294,56 @@ func (p *picker) kept(due, free, deleted int64) (t tally) {
 	return t
 }
 
-// triggerPath lets the table's own triggers find what they name in its schema. It comes after all
-// other statements of a batch: what somebody put there could take the place of what these mean.
-func (p *picker) triggerPath() query {
-	return query{p.sql.triggerPath, pgx.NamedArgs{"path": p.path}, ignored}
+// countLeft counts a row that stays because its statement failed.
+func (p *picker) countLeft(t *tally, state, message string, err error) {
+	switch state {
+	case foreignKeyViolation, restrictViolation:
+		t.left.Referenced++
+		return
+	case lockNotAvailable:
+		t.left.Locked++
+	case queryCanceled:
+		t.left.Slow++
+	default:
+		t.left.Refused++
+		if t.refusal == "" {
+			t.refusal = message
+		}
+	}
+	if state != lockNotAvailable && state != queryCanceled && keepsRow(state) {
+		return
+	}
+	f := &p.failures
+	if deleted := p.batcher.totals.deleted.Total(); f.first == nil || f.deleted != deleted {
+		*f = failures{deleted: deleted}
+		if f.first = err; err == nil {
+			f.first = fmt.Errorf("%s (SQLSTATE %s)", message, state)
+		}
+		if state == lockNotAvailable {
+			f.first = stopped(StopTableLocked) // or a table that the deletion of any row has to wait for
+		}
+	}
+	f.rows++
+	if state == queryCanceled {
+		f.slow++
+	}
 }
 
-// with adds values to the cutoffs, as name, value, name, value.
-func (p *picker) with(more ...any) pgx.NamedArgs { return with(p.args, more...) }
+// hopeless returns the first of the failures if no row goes.
+func (p *picker) hopeless() error {
+	f := &p.failures
+	if f.deleted == p.batcher.totals.deleted.Total() && (f.rows >= hopelessRows || f.slow >= hopelessSlow) {
+		return f.first
+	}
+	return nil
+}
+
+// everyRowFailed returns the first failure of a pass that deleted nothing and kept rows for nothing
+// that keeps rows on purpose. Locked and slow rows are counted as such.
+func (p *picker) everyRowFailed() error {
+	f := &p.failures
+	if f.first == nil || p.batcher.totals.deleted.Of(p.reason) > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
+		return nil
+	}
+	return f.first
+}

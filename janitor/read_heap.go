@@ -81,7 +81,7 @@ type blocks struct {
 
 func (b blocks) step(ctx context.Context) (found, error) {
 	_, rest, c, err := b.clearBlocks(ctx, b.sql, b.left, b.key)
-	return found{event: blocksCleared, reason: b.reason, deleted: c.deleted, tally: c.tally, blocks: rest}, err
+	return found{event: blocksCleared, reason: b.reason, deleted: c.deleted, vanished: c.vanished, tally: c.tally, blocks: rest}, err
 }
 
 func (b blocks) deadEntriesAhead(context.Context) bool { return false }
@@ -90,10 +90,8 @@ func (b blocks) deadEntriesAhead(context.Context) bool { return false }
 type sweep struct {
 	*scan
 	sql       regionSQL
-	from      string // the key at which the pass was when the sweep began
 	left      blockRange
 	companion *scan // whose rows are cleared on the way; nil = none
-	lookBack  bool  // look at the end whether a row moved to blocks already read
 }
 
 func (s sweep) step(ctx context.Context) (found, error) {
@@ -101,7 +99,7 @@ func (s sweep) step(ctx context.Context) (found, error) {
 		return s.end(ctx)
 	}
 	now, rest, c, err := s.clearBlocks(ctx, s.sql, s.left, "")
-	f := found{event: blocksCleared, reason: s.reason, deleted: c.deleted, tally: c.tally, blocks: rest}
+	f := found{event: blocksCleared, reason: s.reason, deleted: c.deleted, vanished: c.vanished, tally: c.tally, blocks: rest}
 	if s.companion != nil && c.met {
 		f.event = otherRuleMet
 		f.met = blockRange{now.next, min(now.end, s.left.end), s.heap.usual()}
@@ -111,33 +109,17 @@ func (s sweep) step(ctx context.Context) (found, error) {
 
 func (s sweep) deadEntriesAhead(context.Context) bool { return false }
 
-// seenBelow is how many dead entries can be passed in the time of lookBelow, at most.
-const seenBelow = 100_000
-
-// end ends a sweep. A row that somebody changed meanwhile may have moved to a block that was
-// already read. If one is found, the pass reads on along the index; otherwise the next run that
-// begins at the start meets it.
+// end looks whether the table was rewritten under the sweep.
 func (s sweep) end(ctx context.Context) (found, error) {
 	f := found{event: sweepEnded, reason: s.reason}
 	if s.batcher.DryRun {
 		return f, nil
 	}
-	var now heap
-	if err := s.batcher.send(ctx, now.query(s.batcher.session.oid)); err != nil {
+	if err := s.batcher.send(ctx, f.heap.query(s.batcher.session.oid)); err != nil {
 		return found{}, fmt.Errorf("look at the heap after a sweep: %w", err)
 	}
-	if now.files != s.heap.files {
-		f.event, f.heap = rewritten, now
-		return f, nil
-	}
-	if s.lookBack && s.batcher.totals.deleted.Of(s.reason) <= seenBelow {
-		empty, known, err := s.empty(ctx, s.from, s.until)
-		if err != nil {
-			return found{}, err
-		}
-		if known && !empty {
-			f.event = rowMoved
-		}
+	if f.heap.files != s.heap.files {
+		f.event = rewritten
 	}
 	return f, nil
 }

@@ -32,9 +32,13 @@ const (
 	blocksCleared event = "blocks cleared"
 	otherRuleMet  event = "rows of the other rule met"
 	sweepEnded    event = "sweep ended"
-	rowMoved      event = "a row moved"
 	rewritten     event = "the table was rewritten"
-	rowsDense     event = "the rows are dense" // found by the pass, between two steps
+	countedBlocks event = "blocks counted"
+	counted       event = "due rows counted"
+	rowsVanished  event = "listed rows vanished" // found by the pass, as the two below
+	belowUnknown  event = "unknown whether rows lie below the floor"
+	rowsDense     event = "the rows are dense"
+	deadEntries   event = "timed out over dead entries"
 )
 
 // found is what a step did and met.
@@ -44,10 +48,14 @@ type found struct {
 	key     string // where the pass reads on, after windowCleared and nextKey
 	scanned int64  // rows that a window spans
 	deleted int64
-	tally   tally
-	blocks  blockRange // of tieTooLarge, blocksCleared and otherRuleMet: what is still to read
-	met     blockRange // of otherRuleMet: where
-	heap    heap       // of rewritten: as it is now
+	// vanished is how many listed rows were no longer due at their place.
+	vanished int64
+	tally    tally
+	blocks   blockRange // of tieTooLarge, blocksCleared and otherRuleMet: what is still to read
+	met      blockRange // of otherRuleMet: where
+	heap     heap       // of sweepEnded and rewritten: as it is now
+
+	remaining, companionRemaining int64 // of counted: due rows, by each rule of a sweep
 }
 
 // fewTied is how many rows of one key are listed along the index. Of more, the heap blocks between
@@ -100,7 +108,7 @@ func (w windows) step(ctx context.Context) (found, error) {
 		rows:     rows,
 		oversize: rows > w.batcher.largest(),
 	})
-	f := found{event: windowCleared, reason: w.reason, scanned: int64(rows), deleted: c.deleted, tally: c.tally}
+	f := found{event: windowCleared, reason: w.reason, scanned: int64(rows), deleted: c.deleted, vanished: c.vanished, tally: c.tally}
 	switch {
 	case c.edge == nil:
 		f.event = keysEnd
@@ -143,7 +151,7 @@ func (t tie) step(ctx context.Context) (found, error) {
 		rows:     int(t.fewTied),
 		oversize: true,
 	})
-	f.deleted, f.tally = c.deleted, c.tally
+	f.deleted, f.vanished, f.tally = c.deleted, c.vanished, c.tally
 	return f, err
 }
 

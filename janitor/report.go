@@ -31,7 +31,8 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 		left.Oldest = p.tally.oldest
 	}
 	if p.reader == nil {
-		return left, left.Rows == 0
+		left.Known = p.doubt == ""
+		return left, left.Known && left.Rows == 0
 	}
 	rows, oldest, all, err := p.overdueFrom(ctx, p.cursor.at, OverdueCap)
 	left = Overdue{Known: err == nil, Rows: p.cursor.leftBelow + rows, Oldest: max(left.Oldest, oldest)}

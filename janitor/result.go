@@ -24,8 +24,9 @@ const (
 	StopDrained     StopReason = "drained"
 	StopMaxRows     StopReason = "max_rows"
 	StopMaxRunTime  StopReason = "max_run_time"
-	StopCancelled   StopReason = "cancelled" // the context ended, between two batches
-	StopLeft        StopReason = "rows_left" // the walk is complete, but the rows of Left stay
+	StopCancelled   StopReason = "cancelled"  // the context ended, between two batches
+	StopLeft        StopReason = "rows_left"  // all was read, but the rows of Left stay
+	StopUnverified  StopReason = "unverified" // all was read, but rows moved meanwhile and some may remain
 	StopOther       StopReason = "another_janitor"
 	StopTableLocked StopReason = "table_locked" // the table, not rows of it, stayed locked (by DDL)
 	StopClockSkew   StopReason = "clock_skew"
@@ -35,7 +36,7 @@ const (
 
 // StopReasons lists them all.
 var StopReasons = [...]StopReason{
-	StopDrained, StopMaxRows, StopMaxRunTime, StopCancelled, StopLeft, StopOther, StopTableLocked, StopClockSkew, StopConnection, StopError,
+	StopDrained, StopMaxRows, StopMaxRunTime, StopCancelled, StopLeft, StopUnverified, StopOther, StopTableLocked, StopClockSkew, StopConnection, StopError,
 }
 
 // Counts holds a number of rows for each rule.
@@ -62,10 +63,11 @@ type Left struct {
 	Locked     int64 `json:"locked"`     // another transaction holds the row
 	Referenced int64 `json:"referenced"` // another table's foreign key still points at it
 	Refused    int64 `json:"refused"`    // a trigger, a rule or another constraint keeps it
+	Slow       int64 `json:"slow"`       // its deletion takes longer than Settings.StatementTimeout
 }
 
 // Total is the sum over all causes.
-func (l Left) Total() int64 { return l.Locked + l.Referenced + l.Refused }
+func (l Left) Total() int64 { return l.Locked + l.Referenced + l.Refused + l.Slow }
 
 // Cutoffs are the instants that a run compared with, fixed when it began.
 type Cutoffs struct {
@@ -98,6 +100,7 @@ type Result struct {
 	Uncertain int64
 
 	Batches      map[Reason]int64
+	TimedOut     int64 // batches that took longer than Settings.StatementTimeout
 	LongestBatch time.Duration
 	Window       int // rows a window was cut for at the end
 	Began        time.Time

@@ -3,7 +3,6 @@ package janitor
 import (
 	"cmp"
 	"errors"
-	"regexp"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -20,21 +19,31 @@ const (
 	insufficientPrivilege = "42501"
 	featureNotSupported   = "0A000"
 	undefinedObject       = "42704"
+	dataCorrupted         = "XX001"
+	indexCorrupted        = "XX002"
 )
 
-// statementErrors matches SQLSTATEs that concern the whole statement: the connection, the
-// role's rights, the transaction, the server. Any other may come from a trigger, which may raise
-// what it likes, and concern single rows.
-const statementErrors = "^(08|0A|25|26|28|40|42|53|54|55|57|58|F0|XX)"
-
-var statementError = regexp.MustCompile(statementErrors)
-
-// isRowError reports whether the statement may succeed without some of its rows.
+// isRowError reports whether the statement may succeed without some of its rows. A trigger may
+// raise any SQLSTATE, so none says that it concerns the whole statement: what fails for every row
+// does, and that is found by trying. Only where data is corrupt, nothing more is touched.
 func isRowError(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	// Severity is in the language of the server; its plain form came with PostgreSQL 9.6, and
-	// a pooler may not send it.
-	return ok && cmp.Or(e.SeverityUnlocalized, e.Severity) == "ERROR" && !statementError.MatchString(e.Code)
+	// Severity is in the language of the server; SeverityUnlocalized came with PostgreSQL 9.6, and
+	// a pooler may not send it. FATAL ends the session.
+	return ok && cmp.Or(e.SeverityUnlocalized, e.Severity) == "ERROR" && e.Code != dataCorrupted && e.Code != indexCorrupted
+}
+
+// keepsRow reports whether a SQLSTATE is one with which a constraint or a trigger keeps a row on
+// purpose. The others are a broken trigger (a name that does not exist), a full disk, an internal
+// error: if no row goes at all, they are what the run fails with.
+func keepsRow(state string) bool {
+	switch state[:min(2, len(state))] {
+	case "08", "25", "26", "28", "40", "53", "54", "57", "58", "F0", "XX":
+		return false
+	case "42":
+		return state == insufficientPrivilege
+	}
+	return true
 }
 
 // sqlState is the SQLSTATE of an error, or "" if it is not the server's.

@@ -15,12 +15,12 @@ var files embed.FS
 
 // statements are the texts of one pass.
 type statements struct {
-	windowEdge, tieExtent, keyAfterTie      string
-	overdue, dueRange, estimate, sample     string
-	triggerPath, deleteListed, deleteWaited string
-	isolate                                 isolateSQL
-	window, tieByIndex, tieByBlock          regionSQL
-	blocks, sweep                           regionSQL
+	windowEdge, tieExtent, keyAfterTie  string
+	overdue, dueRange, estimate, sample string
+	countByIndex, countByBlock          string
+	pick                                pickSQL
+	window, tieByIndex, tieByBlock      regionSQL
+	blocks, sweep                       regionSQL
 }
 
 // regionSQL are the statements on the rows of one kind of region.
@@ -30,8 +30,9 @@ type regionSQL struct {
 	met                 string // asks whether rows due by the other rule were met; "" = nobody needs to know
 }
 
-// isolateSQL are the statements that isolate.sql executes.
-type isolateSQL struct{ lock, lockWaiting, delete string }
+// pickSQL are the statements on listed rows. lockListed, lockWaited and deleteLocked are executed by
+// isolate.sql. The waited ones do not skip locked rows, but wait for lock_timeout.
+type pickSQL struct{ deleteListed, deleteWaited, lockListed, lockWaited, deleteLocked string }
 
 // pieces are the texts that take the place of psql's variables in a statement.
 type pieces map[string]string
@@ -65,7 +66,6 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		"rule":   render("rule_sweep", nil, pieces{"expired": render("rule_expired", nil, nil), "revoked": render("rule_revoked", nil, nil)}),
 	})
 	sweep.met = statement("sweep_met")
-	skipLocked, wait := pieces{"lock": "FOR UPDATE OF t SKIP LOCKED"}, pieces{"lock": ""}
 	return statements{
 		windowEdge:   window.edge,
 		tieExtent:    text("tie_extent", nil),
@@ -74,19 +74,27 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		dueRange:     text("due_range", nil),
 		estimate:     text("estimate", nil),
 		sample:       text("sample", nil),
-		triggerPath:  text("trigger_path", nil),
-		deleteListed: text("delete_listed", skipLocked),
-		deleteWaited: text("delete_listed", wait),
-		isolate: isolateSQL{
-			lock:        executed.Replace(text("lock_listed", skipLocked)),
-			lockWaiting: executed.Replace(text("lock_listed", wait)),
-			delete:      executed.Replace(text("delete_locked", nil)),
-		},
-		window:     window,
-		tieByIndex: region("where_tie_by_index"),
-		tieByBlock: region("where_tie_by_block"),
-		blocks:     region("where_blocks"),
-		sweep:      sweep,
+		countByIndex: text("count_by_index", nil),
+		countByBlock: text("count_by_block", nil),
+		pick:         pickStatements(table, reason),
+		window:       window,
+		tieByIndex:   region("where_tie_by_index"),
+		tieByBlock:   region("where_tie_by_block"),
+		blocks:       region("where_blocks"),
+		sweep:        sweep,
+	}
+}
+
+// pickStatements renders the statements on listed rows of a table, or of one partition.
+func pickStatements(table pgx.Identifier, reason Reason) pickSQL {
+	shared := pieces{"table": table.Sanitize(), "rule": statement("rule_" + string(reason))}
+	skipLocked, wait := pieces{"lock": "FOR UPDATE OF t SKIP LOCKED"}, pieces{"lock": ""}
+	return pickSQL{
+		deleteListed: render("delete_listed", shared, skipLocked),
+		deleteWaited: render("delete_listed", shared, wait),
+		lockListed:   executed.Replace(render("lock_listed", shared, skipLocked)),
+		lockWaited:   executed.Replace(render("lock_listed", shared, wait)),
+		deleteLocked: executed.Replace(render("delete_locked", shared, nil)),
 	}
 }
 

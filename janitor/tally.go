@@ -15,20 +15,9 @@ func (t *tally) add(more tally) {
 	t.left.Locked += more.left.Locked
 	t.left.Referenced += more.left.Referenced
 	t.left.Refused += more.left.Refused
+	t.left.Slow += more.left.Slow
 	if t.refusal == "" {
 		t.refusal = more.refusal
 	}
 	t.counted += more.counted
-}
-
-// countLeft counts a row that stays because its statement failed.
-func (t *tally) countLeft(state, message string) {
-	if state == foreignKeyViolation || state == restrictViolation {
-		t.left.Referenced++
-		return
-	}
-	if t.refusal == "" {
-		t.refusal = message
-	}
-	t.left.Refused++
 }

@@ -15,9 +15,11 @@ SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
            ELSE pg_catalog.pg_try_advisory_xact_lock(1953128814, :'oid'::pg_catalog.oid::pg_catalog.int4)::pg_catalog.text
        END, true)::pg_catalog.bool
        AND pg_catalog.bool_and(pg_catalog.set_config(name, value, true) IS NOT NULL)
-  FROM (VALUES ('search_path', 'pg_catalog'),
+  FROM (VALUES ('token_janitor.path', pg_catalog.current_setting('search_path')), -- for trigger_path.sql
+               ('search_path', 'pg_catalog'),
                ('lock_timeout', :'lock_timeout'),
                ('statement_timeout', :'statement_timeout'),
+               ('transaction_timeout', '0'), -- a batch has its limits; PostgreSQL 17 would end the session
                ('datestyle', 'ISO, YMD'),
                ('timezone', 'UTC'),
                ('plan_cache_mode', 'force_custom_plan'),
@@ -32,4 +34,5 @@ SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
                ('enable_mergejoin', 'off'),
                ('max_parallel_workers_per_gather', '0'),
                ('jit', 'off')
-       ) AS setting (name, value);
+       ) AS setting (name, value)
+ WHERE name OPERATOR(pg_catalog.~) '[.]' OR pg_catalog.current_setting(name, true) IS NOT NULL; -- if this version has it

@@ -1,8 +1,7 @@
 -- Deletes the listed rows as delete_listed.sql does, but :step rows at a time, each step in a
 -- subtransaction: an error that a row's trigger or constraint raises undoes that step alone, and does not
--- reach the server's log. An error that concerns the whole statement (token_janitor.fatal) fails the
--- batch. DO takes no parameters, hence the settings that isolate_args.sql makes and isolate_result.sql
--- reads.
+-- reach the server's log. What matches token_janitor.fatal fails the batch: it lost a race or is out of
+-- time. DO takes no parameters, hence the settings that isolate_args.sql makes and isolate_result.sql reads.
 --
 -- Lock and index: as lock_listed.sql and delete_locked.sql.
 DO $isolate$
@@ -24,7 +23,7 @@ BEGIN
             EXECUTE current_setting('token_janitor.delete') USING free.parts[i : i + step - 1], free.places[i : i + step - 1];
             GET DIAGNOSTICS n = ROW_COUNT;
             deleted := deleted + n;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN assert_failure OR OTHERS THEN -- OTHERS leaves it out
             IF SQLSTATE ~ current_setting('token_janitor.fatal') THEN
                 RAISE;
             END IF;

@@ -1,6 +1,6 @@
 -- The rows of one key: how many there are, counted up to :rows; the range of heap blocks that holds
 -- them, from both ends of their index entries; and whether these entries are in heap order, as in an
--- index on :key alone. A backward scan reads the entries of a posting list, some 450 at most, from its
+-- index on :key alone, but not if another column of the index, before or after it, orders them. A backward scan reads the entries of a posting list, some 450 at most, from its
 -- front: hence the thousand.
 --
 -- Lock: ACCESS SHARE. Index: :rows entries and two thousand at most of the index on :key.
@@ -26,5 +26,5 @@ SELECT (SELECT count(*)
        (SELECT max(ctid)::text FROM ends),
        NOT EXISTS (SELECT
                      FROM pg_index
-                     JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+                     JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
                     WHERE indrelid = :'oid'::oid AND attname = :'key' AND indnkeyatts > 1);

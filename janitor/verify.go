@@ -1,0 +1,72 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+)
+
+// A pass that read the heap, or picked rows by their place, may have missed rows that moved: an
+// UPDATE by the API, or by a foreign key with ON DELETE SET NULL, makes a new version elsewhere. These
+// readers count, without deleting, the due rows that are still there. More than were left were missed.
+
+// countByIndex counts the due rows along the index.
+type countByIndex struct {
+	*scan
+	from string
+	most int64 // it counts no further
+}
+
+func (c countByIndex) step(ctx context.Context) (found, error) {
+	f := found{event: counted, reason: c.reason}
+	err := c.batcher.send(ctx, query{c.sql.countByIndex, c.with("floor", c.from, "until", c.until, "rows", c.most), into(&f.remaining)})
+	if err != nil {
+		return found{}, fmt.Errorf("count the rows that may have moved: %w", err)
+	}
+	return f, nil
+}
+
+func (c countByIndex) deadEntriesAhead(context.Context) bool { return false }
+
+// countByBlock counts the due rows of all blocks, for both rules after a sweep of both.
+type countByBlock struct {
+	*scan
+	from          string // a key, as until: the pass is bounded
+	left          blockRange
+	companion     *scan // nil = none
+	companionFrom string
+	remaining     Counts // so far
+}
+
+// countedPerRow is how many rows are counted in the time in which one is deleted, about.
+const countedPerRow = 16
+
+func (c countByBlock) step(ctx context.Context) (found, error) {
+	now := c.left.first(countedPerRow * c.batcher.largest())
+	f := found{event: countedBlocks, reason: c.reason, blocks: blockRange{now.end, c.left.end, c.left.perBlock}}
+	queries := []query{{c.sql.countByBlock, now.args(c.scan, "floor", c.from, "until", c.until), into(&f.remaining)}}
+	if c.companion != nil {
+		queries = append(queries, query{c.companion.sql.countByBlock,
+			now.args(c.companion, "floor", c.companionFrom, "until", c.companion.until), into(&f.companionRemaining)})
+	}
+	if f.blocks.empty() {
+		queries = append(queries, f.heap.query(c.batcher.session.oid))
+	}
+	if err := c.batcher.send(ctx, queries...); err != nil {
+		return found{}, fmt.Errorf("count the rows that may have moved: %w", err)
+	}
+	*c.remaining.of(c.reason) += f.remaining
+	f.remaining = c.remaining.Of(c.reason)
+	if c.companion != nil {
+		*c.remaining.of(c.companion.reason) += f.companionRemaining
+		f.companionRemaining = c.remaining.Of(c.companion.reason)
+	}
+	switch {
+	case f.blocks.empty() && f.heap.files != c.heap.files:
+		f.event = rewritten
+	case f.blocks.empty():
+		f.event = counted
+	}
+	return f, nil
+}
+
+func (c countByBlock) deadEntriesAhead(context.Context) bool { return false }
