@@ -40,6 +40,7 @@ type table struct {
 	url string
 
 	tune   func(*run)     // for its runs; nil: they are as they are
+	taken  *recorder      // of the transitions of its runs; nil: none are kept
 	server *pgtemp.Server // of a benchmark's table
 }
 
@@ -161,6 +162,11 @@ func (tab *table) survive(want ...string) {
 func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result, error) {
 	tab.t.Helper()
 	r := newRun(tab.Conn, s)
+	taken := tab.taken
+	if taken == nil {
+		taken = &recorder{}
+	}
+	r.tuning.observe = taken.watch(tab.t)
 	if tab.tune != nil {
 		tab.tune(r)
 	}
