@@ -45,13 +45,13 @@ func TestDeadEntries(t *testing.T) {
 					tab.fill(n, other, "true", at)
 				}
 			}
-			tab.fill(held, "'"+at(-52*week)+"'", "true", "'"+at(-52*week)+"'")
-			fill(dead, "'"+at(-4*week)+"'::timestamptz + i * 7919::bigint % 1000003 * interval '1s'", "'"+at(week)+"'")
-			fill(due, "'"+at(-week-time.Hour)+"'::timestamptz + i * interval '1ms'", "'"+at(week)+"'")
+			tab.fill(held, constant(-52*week), "true", constant(-52*week))
+			fill(dead, "'"+at(-4*week)+"'::timestamptz + i * 7919::bigint % 1000003 * interval '1s'", constant(week))
+			fill(due, spread(-week-time.Hour, time.Millisecond), constant(week))
 			if variant.key == "expires_at" {
-				tab.fill(100, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+				tab.fill(100, constant(week), "true", constant(-2*week))
 			} else {
-				tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+				tab.fill(100, constant(-2*time.Hour), "false", "NULL")
 			}
 			tab.insert(token{name: "live", expires: at(week)}, token{name: "expires at the cutoff", expires: at(-time.Hour)})
 			forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
@@ -95,8 +95,8 @@ func TestDeadEntriesAtInfinity(t *testing.T) {
 		tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
 	}
 	const due = 300
-	tab.fill(1_000_000, "'infinity'", "true", "'"+at(-4*week)+"'")
-	tab.fill(due, "'infinity'", "true", "'"+at(-2*week)+"'")
+	tab.fill(1_000_000, "'infinity'", "true", constant(-4*week))
+	tab.fill(due, "'infinity'", "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: forever}, token{name: "revoked lately", expires: forever, revoked: true, revokedAt: at(-time.Hour)})
 	forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
 	defer forgotten.Close(t.Context())
@@ -140,9 +140,9 @@ func TestSweep(t *testing.T) {
 				token{name: "revoked at the cutoff", expires: at(week), revoked: true, revokedAt: at(-week)},
 				token{name: "revoked, no age", expires: at(week), revoked: true},
 			)
-			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-			tab.fill(10, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.fill(live, spread(week, time.Second), "false", "NULL")
+			tab.fill(10, constant(week), "true", constant(-2*week))
 			tab.exec(`VACUUM ANALYZE refresh_tokens`)
 			tab.tune = func(r *run) { r.tuning.sweepAfter = 0 } // these are few
 			before := tab.indexReads()
@@ -190,7 +190,7 @@ func TestSweepIsFound(t *testing.T) {
 				tab.exec(sql)
 			}
 			tab.fill(due, "'"+at(-2*week)+"'::timestamptz + "+variant.order+" * interval '1s'", "false", "NULL")
-			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(live, spread(week, time.Second), "false", "NULL")
 			want := int64(due)
 			if variant.held {
 				want--
@@ -225,9 +225,9 @@ func TestSweptRowMoves(t *testing.T) {
 	tab, s := newTable(t), settings()
 	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
-	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "moves", expires: at(-90 * time.Minute)}, token{name: "live", expires: at(week)})
-	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.exec(`ANALYZE refresh_tokens`)
 	beside := tab.other()
 	s.BatchMaxRows = 100
@@ -258,8 +258,8 @@ func TestSweptTableIsRewritten(t *testing.T) {
 	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 	const due = 6000
-	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-	tab.fill(due, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.fill(due, constant(week), "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: at(week)}, token{name: "referenced", expires: at(-3 * time.Hour)})
 	tab.exec(`CREATE TABLE devices AS SELECT id AS token FROM refresh_tokens WHERE token_hash = 'referenced'`)
 	tab.exec(`ALTER TABLE devices ADD FOREIGN KEY (token) REFERENCES refresh_tokens`)
@@ -288,8 +288,8 @@ func TestLeftInASweep(t *testing.T) {
 	tab.insert(
 		token{name: "held", expires: at(-3 * time.Hour)},
 		token{name: "held as well", expires: at(week), revoked: true, revokedAt: at(-week - time.Minute)})
-	tab.fill(2000, "'"+at(-52*week)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-3*week)+"'")
+	tab.fill(2000, spread(-52*week, -time.Second), "false", "NULL")
+	tab.fill(2000, constant(week), "true", constant(-3*week))
 	tab.hold(`SELECT FROM refresh_tokens WHERE token_hash LIKE 'held%' FOR UPDATE`)
 	res := tab.run(s)
 	if res.Deleted != (Counts{Expired: 2000, Revoked: 2000}) || res.Left != (Left{Locked: 2}) || res.StopReason != StopLeft {

@@ -70,8 +70,8 @@ func TestServersClockJumps(t *testing.T) {
 		tab.exec(`TRUNCATE refresh_tokens`)
 		now := time.Now()
 		const due = 3000
-		tab.fill(due, "'"+from(now, -2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-		tab.fill(due, "'"+from(now, week)+"'", "true", "'"+from(now, -week-time.Minute)+"'::timestamptz - i * interval '1s'")
+		tab.fill(due, spreadFrom(from(now, -2*time.Hour), -time.Second), "false", "NULL")
+		tab.fill(due, "'"+from(now, week)+"'", "true", spreadFrom(from(now, -week-time.Minute), -time.Second))
 		tab.insert(
 			token{name: "live", expires: from(now, time.Minute)},
 			token{name: "live for a week", expires: from(now, week)},

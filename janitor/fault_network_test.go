@@ -188,7 +188,7 @@ func TestConnectionBreaks(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			const due, window = 1000, 100
-			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
 			s.BatchMaxRows = window
 			s.StatementTimeout = 200 * time.Millisecond
@@ -225,7 +225,7 @@ func TestConnectionBreaks(t *testing.T) {
 func TestSlowNetwork(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 	p, far := tab.through()
 	p.mu.Lock()
@@ -242,7 +242,7 @@ func TestSlowNetwork(t *testing.T) {
 func TestDryRunIsNeverInDoubt(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	p, far := tab.through()
 	s.DryRun, s.BatchMaxRows = true, 100
 	s.OnBatch = func(b Batch) {

@@ -81,7 +81,7 @@ func TestRefusedAndLockedRows(t *testing.T) {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(300, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(300, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(
 				token{name: "held by law", expires: at(-2 * time.Hour)},
 				token{name: "held by law, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
@@ -171,7 +171,7 @@ func TestRuleThatKeepsRows(t *testing.T) {
 func TestTriggerFindsItsTables(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)
-	tab.fill(10, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(10, constant(-2*time.Hour), "false", "NULL")
 	tab.exec(`CREATE TABLE gone (id uuid)`)
 	tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (OLD.id); RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER note AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION note()`)
@@ -221,7 +221,7 @@ func TestManyPoisonedRows(t *testing.T) {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
-			tab.fill(rows, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(rows, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
 			variant.poison(tab)
 			tab.exec(`ANALYZE refresh_tokens`)
@@ -247,7 +247,7 @@ func TestManyPoisonedRows(t *testing.T) {
 func TestLongRefusals(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(120, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(120, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 	tab.exec(`CREATE FUNCTION long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF OLD.expires_at < '` + at(-2*time.Hour-90*time.Second) + `' THEN RAISE '%', repeat('no', 500000); END IF; RETURN OLD; END $$`)

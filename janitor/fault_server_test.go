@@ -75,7 +75,7 @@ func TestServerStops(t *testing.T) {
 	}{{"smart", pgtemp.Smart}, {"fast", pgtemp.Fast}, {"immediate", pgtemp.Immediate}} {
 		tab.exec(`TRUNCATE refresh_tokens`)
 		tab.insert(token{name: "live", expires: at(week)})
-		tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+		tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 		tab.exec(`CHECKPOINT`)
 		runner, s := tab.again(), settings()
 		_ = tab.Close(t.Context())
@@ -117,7 +117,7 @@ func TestSessionIsTerminated(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			const due = 5000
-			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
 			runner := tab.again()
 			killer := tab.again()
@@ -145,7 +145,7 @@ func TestSessionIsTerminated(t *testing.T) {
 func TestStatementsAreCancelled(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF OLD.expires_at > '` + at(-2*time.Hour-1000*time.Second) + `' THEN PERFORM pg_sleep(1); END IF; RETURN NULL; END $$`)
@@ -180,7 +180,7 @@ func TestDiskFull(t *testing.T) {
 	_, tab := own(t, pgtemp.In(dir), pgtemp.Setting("max_wal_size", "32MB"))
 	const due = 5000
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	// Unlogged, for without room for WAL the server ends, and that is TestServerStops.
 	tab.exec(`CREATE UNLOGGED TABLE gone (note text)`)
 	tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (repeat(md5(OLD.id::text), 60)); RETURN NULL; END $$`)
@@ -227,7 +227,7 @@ func TestServerOutOfLocks(t *testing.T) {
 	}
 	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	hog := tab.again()
 	hog.exec(`BEGIN`)
 	var err error

@@ -26,7 +26,7 @@ func TestLockedRowsAreLeft(t *testing.T) {
 	}{
 		{"as migrated", nil},
 		{"partitioned", (*table).partition},
-		{"in a tie", func(tab *table) { tab.fill(400, "'"+at(-2*time.Hour)+"'", "false", "NULL") }},
+		{"in a tie", func(tab *table) { tab.fill(400, constant(-2*time.Hour), "false", "NULL") }},
 		{"without the right to update", func(tab *table) { tab.lessRights() }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestLockedRowsAreLeft(t *testing.T) {
 			}
 			other.exec(`SELECT FROM refresh_tokens WHERE token_hash IN ('held', 'held as well') FOR UPDATE`)
 			if variant.name != "without the right to update" {
-				tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+				tab.fill(200, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			}
 			total := tab.count("true")
 			s.BatchMaxRows = 100
@@ -68,7 +68,7 @@ func TestLockedRowsAreLeft(t *testing.T) {
 // three columns, none of them a secret, and the places of rows, and delete.
 func (tab *table) lessRights() {
 	tab.t.Helper()
-	tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(200, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	role := pgx.Identifier{fmt.Sprintf("janitor_%d", time.Now().UnixNano())}.Sanitize()
 	tab.exec(`CREATE ROLE ` + role)
 	tab.exec(`GRANT DELETE, SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO ` + role)
@@ -87,7 +87,7 @@ func TestReferencedRowsAreLeft(t *testing.T) {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(500, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(
 				token{name: "referenced", expires: at(-2 * time.Hour)},
 				token{name: "referenced, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
@@ -160,9 +160,9 @@ func TestBudgetIsForRowsThatGo(t *testing.T) {
 	s.LockTimeout = 10 * time.Millisecond
 	const held, budget = 300, 100
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(held, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(held, spread(-3*time.Hour, -time.Second), "false", "NULL")
 	tab.hold(`SELECT FROM refresh_tokens WHERE expires_at < '` + at(-3*time.Hour) + `' FOR UPDATE`)
-	tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(500, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	s.MaxRows = budget
 	for night := range 3 {
 		if res := tab.run(s); res.Deleted.Expired != budget || res.StopReason != StopMaxRows || res.Left.Locked != held {
@@ -181,7 +181,7 @@ func TestTableLocked(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(1000, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+			tab.fill(1000, constant(-2*time.Hour), "false", "NULL")
 			s.LockTimeout = 5 * time.Millisecond
 			locker := connect(t, tab.url)
 			s.OnBatch = func(b Batch) {
@@ -254,7 +254,7 @@ func TestSerializationFailuresAreRetried(t *testing.T) {
 func TestStatementTimeoutCutsTheWindow(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN OLD; END $$`)
 	tab.exec(`CREATE TRIGGER slow BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
 	s.StatementTimeout = 300 * time.Millisecond // a window of 1,000 takes longer, one of 100 does not

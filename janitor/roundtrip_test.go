@@ -12,7 +12,7 @@ func TestOneRoundTripABatch(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	const batches = 20
-	tab.fill(batches*floorRows, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(batches*floorRows, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 	s.BatchMaxRows = floorRows // so that the pace has no choice
 	p, far := tab.through()

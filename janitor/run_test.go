@@ -131,11 +131,11 @@ func TestBudgets(t *testing.T) {
 		outcome Outcome
 		stop    StopReason
 	}{
-		{"none", "'" + at(-2*time.Hour) + "'::timestamptz - i * interval '1s'", func(*Settings) {}, 1000, Drained, StopDrained},
-		{"max rows", "'" + at(-2*time.Hour) + "'::timestamptz - i * interval '1s'", func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
-		{"max rows in a tie", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
-		{"max rows, to the row", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRows = 1000 }, 1000, Drained, StopDrained},
-		{"no time", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRunTime = 1 }, 0, Partial, StopMaxRunTime},
+		{"none", spread(-2*time.Hour, -time.Second), func(*Settings) {}, 1000, Drained, StopDrained},
+		{"max rows", spread(-2*time.Hour, -time.Second), func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
+		{"max rows in a tie", constant(-2 * time.Hour), func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
+		{"max rows, to the row", constant(-2 * time.Hour), func(s *Settings) { s.MaxRows = 1000 }, 1000, Drained, StopDrained},
+		{"no time", constant(-2 * time.Hour), func(s *Settings) { s.MaxRunTime = 1 }, 0, Partial, StopMaxRunTime},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
@@ -212,7 +212,7 @@ func TestFloors(t *testing.T) {
 
 	// A hundred thousand dead entries that a snapshot keeps from being cleaned.
 	tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
-	tab.fill(100_000, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(100_000, spread(-3*time.Hour, -time.Second), "false", "NULL")
 	s.Floors = tab.run(s).Floors
 	tab.insert(due...)
 	tab.insert(token{name: "expires later", expires: at(-time.Hour)})
@@ -232,7 +232,7 @@ func TestFloors(t *testing.T) {
 func TestCancelledBetweenBatches(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	s.BatchMaxRows = 100
 	ctx, cancel := context.WithCancel(t.Context())
 	s.OnBatch = func(b Batch) {
@@ -253,7 +253,7 @@ func TestAnotherJanitorAtWork(t *testing.T) {
 	t.Parallel()
 	tab, other := newTable(t), (*table)(nil)
 	other = &table{Conn: connect(t, tab.url), t: t, url: tab.url}
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other.exec(`BEGIN`)
 	other.exec(`SELECT pg_advisory_xact_lock(1953128814, 'refresh_tokens'::regclass::oid::int)`)
 	s := settings()
@@ -288,7 +288,7 @@ func TestNothingStaysOnTheConnection(t *testing.T) {
 		return s
 	}
 	before := state()
-	tab.fill(10, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(10, constant(-2*time.Hour), "false", "NULL")
 	tab.run(settings())
 	if after := state(); after != before {
 		t.Errorf("the session was %q and is %q", before, after)
@@ -308,7 +308,7 @@ func TestTableGone(t *testing.T) {
 func TestServerGoneInTheMiddle(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other := &table{Conn: connect(t, tab.url), t: t, url: tab.url}
 	s.BatchMaxRows = 100
 	pid := tab.PgConn().PID()
@@ -330,7 +330,7 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 func TestLowRate(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(5000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "i % 1000 = 0", "'"+at(-2*week)+"'")
+	tab.fill(5000, spread(week, time.Second), "i % 1000 = 0", constant(-2*week))
 	s.MaxRate = 100
 	if res := tab.run(s); res.Deleted.Revoked != 5 || res.Outcome != Drained || res.Batches[Revoked] > 6 {
 		t.Errorf("run: %+v", res)

@@ -192,3 +192,13 @@ func (tab *table) run(s Settings) Result {
 
 // at is noon plus d, in PostgreSQL's words.
 func at(d time.Duration) string { return timestamp(noon.Add(d)) }
+
+// constant is the expression of rows that all have one time, for fill.
+func constant(d time.Duration) string { return "'" + at(d) + "'" }
+
+// spread is the expression of rows that follow one another by a step, from noon plus d on.
+func spread(d, step time.Duration) string { return spreadFrom(at(d), step) }
+
+func spreadFrom(at string, step time.Duration) string {
+	return fmt.Sprintf("'%s'::timestamptz + i * interval '%d microseconds'", at, step.Microseconds())
+}

@@ -49,7 +49,7 @@ func TestThrottles(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			tab.insert(token{name: "live", expires: at(week)})
-			tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			end := sync.OnceFunc(c.begin(tab))
 			t.Cleanup(end)
 			c.ask(&s)
@@ -94,7 +94,7 @@ func TestWaitsForAStandby(t *testing.T) {
 	t.Cleanup(func() { _ = primary.Stop() })
 	tab := headOn(t, primary)
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(3000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(3000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	standby, err := primary.Standby(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestWaitsForAStandbyThatWasBehind(t *testing.T) {
 	t.Parallel()
 	pgtemp.Require(t, "pg_basebackup")
 	primary, tab := own(t)
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	const apart = 5 * time.Second
 	standby, err := primary.Standby(t.Context(), pgtemp.Setting("recovery_min_apply_delay", fmt.Sprint(apart.Milliseconds())+"ms"))
 	if err != nil {
@@ -158,7 +158,7 @@ func TestDoesNotWaitForAReceiver(t *testing.T) {
 	receive := pgtemp.Require(t, "pg_receivewal")
 	_, tab := own(t)
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	ctx, stop := context.WithCancel(t.Context())
 	receiver := exec.CommandContext(ctx, receive, "-D", t.TempDir(), "-d", tab.url, "-s", "1")
 	if err := receiver.Start(); err != nil {
@@ -181,7 +181,7 @@ func TestWaitsForTheArchive(t *testing.T) {
 	t.Parallel()
 	_, tab := own(t, pgtemp.Setting("archive_mode", "on"), pgtemp.Setting("archive_command", "false"))
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	for range 3 {
 		tab.exec(`INSERT INTO users VALUES (gen_random_uuid())`)
 		tab.exec(`SELECT pg_switch_wal()`)

@@ -11,8 +11,8 @@ func TestTieInABacklog(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	s.BatchMaxRows, s.MaxRate = 100_000, 20_000
-	tab.fill(2100, "'"+at(-3*time.Hour)+"'", "false", "NULL")
-	tab.fill(20_000, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '10ms'", "false", "NULL")
+	tab.fill(2100, constant(-3*time.Hour), "false", "NULL")
+	tab.fill(20_000, spread(-2*time.Hour, 10*time.Millisecond), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(time.Minute)})
 	largest := int64(0)
 	s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
@@ -48,10 +48,10 @@ func TestTies(t *testing.T) {
 			tab.exec(`ALTER TABLE refresh_tokens ALTER created_at SET DEFAULT '` + at(-week) + `'::timestamptz + (nextval('made') + 2500) % 5000 * interval '1s'`)
 		}, Counts{Expired: ties + 2}},
 		{"expired at -infinity", "-infinity", "false", "NULL", nil, Counts{Expired: ties + 2}},
-		{"revoked half, one expiry", at(week), "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, never expiring", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, partitioned", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", (*table).partition, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked at once", at(week), "true", "'" + at(-2*week) + "'", func(tab *table) {
+		{"revoked half, one expiry", at(week), "i % 2 = 0", constant(-2 * week), nil, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked half, never expiring", "infinity", "i % 2 = 0", constant(-2 * week), nil, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked half, partitioned", "infinity", "i % 2 = 0", constant(-2 * week), (*table).partition, Counts{Expired: 2, Revoked: ties / 2}},
+		{"revoked at once", at(week), "true", constant(-2 * week), func(tab *table) {
 			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
 		}, Counts{Expired: 2, Revoked: ties}},
 	} {
@@ -68,7 +68,7 @@ func TestTies(t *testing.T) {
 				token{name: "live", expires: at(time.Minute)},
 			)
 			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
-			tab.fill(1000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(1000, spread(week, time.Second), "false", "NULL")
 			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
 			tab.exec(`VACUUM refresh_tokens`)
 			s.BatchMaxRows = 500
@@ -103,7 +103,7 @@ func TestTieAtInfinityTimesOut(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	const due = 300
-	tab.fill(due, "'infinity'", "true", "'"+at(-2*week)+"'")
+	tab.fill(due, "'infinity'", "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: forever})
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER slow AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
@@ -119,9 +119,9 @@ func TestTieAtInfinityTimesOut(t *testing.T) {
 func TestTieInALargeHeap(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
-	tab.fill(50_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
+	tab.fill(50_000, spread(week, time.Second), "false", "NULL")
+	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
 	s.MaxRate, s.TokenLifetime = 1000, week
 	res := tab.run(s)
 	if res.Deleted.Expired != 200 || res.Outcome != Drained || res.Batches[Expired] > 5 {
