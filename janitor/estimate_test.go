@@ -22,10 +22,10 @@ func TestEstimateIsOfWhatIsLeft(t *testing.T) {
 			tab.exec(`ANALYZE refresh_tokens`)
 
 			about := func(more func(*Settings)) map[Reason]int64 {
-				s, told := s, map[Reason]int64{}
-				s.OnBatch = func(b Batch) { told[b.Reason] = b.About }
-				more(&s)
-				tab.run(s)
+				changed, told := s, map[Reason]int64{}
+				changed.OnBatch = func(b Batch) { told[b.Reason] = b.About }
+				more(&changed)
+				tab.run(changed)
 				return told
 			}
 			within := func(when string, got, want int64) {

@@ -37,9 +37,7 @@ func TestDiskSlowsDown(t *testing.T) {
 			flush("0")
 		}
 	}
-	if res := tab.run(s); res.Deleted.Expired != due || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: due}}.of(t, "run", tab.run(s))
 	tab.survive("live")
 
 	if recovered == 0 {

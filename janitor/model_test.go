@@ -92,8 +92,8 @@ func TestModel(t *testing.T) {
 		for _, m := range models {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				m.check(t, taken)
 				ran.Add(1)
+				m.check(t, taken)
 			})
 		}
 	})
