@@ -74,9 +74,7 @@ func (tab *table) idle(s Settings) (pages, scans, ms float64) {
 	pagesBefore, scansBefore := read()
 	msBefore := active()
 	alone(func(other *table) {
-		if res := other.run(s); res.Outcome != Drained || res.Deleted.Total() != 0 {
-			tab.t.Fatalf("run: %+v", res)
-		}
+		expect{stop: StopDrained}.of(tab.t, "run", other.run(s))
 	})
 	ms = active() - msBefore
 	pages, scans = read()
