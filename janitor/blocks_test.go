@@ -23,15 +23,29 @@ func TestDeadEntries(t *testing.T) {
 	t.Parallel()
 	const dead, due, held = 1_000_000, 3000, 1000
 	for _, variant := range []struct {
-		key, cut, index string // of the walk that meets them
-		want            Counts
+		key       string // of the pass that meets them
+		cut       string // what its index holds
+		index     string
+		held      string // the keys of the rows before them
+		byRevoked bool
+		restart   transition
+		want      Counts
 	}{
-		{"expires_at", "true", "", Counts{Expired: due, Revoked: 100}},
-		{"revoked_at", "is_revoked", `CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`, Counts{Expired: 100, Revoked: due}},
+		{
+			key: "expires_at", cut: "true", held: constant(-52 * week),
+			restart: transition{"afterTie", deadEntriesMet, "sweep"},
+			want:    Counts{Expired: due, Revoked: 100},
+		},
+		{
+			key: "revoked_at", cut: "is_revoked", index: `CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`, held: spread(-52*week, -time.Second), byRevoked: true,
+			restart: transition{"windows", deadEntriesMet, "sweep"},
+			want:    Counts{Expired: 100, Revoked: due},
+		},
 	} {
 		t.Run(variant.key, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
+			tab.taken = &recorder{}
 			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 			for _, index := range []string{"token_hash", "user_id"} { // they take time to fill
 				tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
@@ -39,19 +53,19 @@ func TestDeadEntries(t *testing.T) {
 			tab.exec(variant.index)
 			// Those are due by the other rule, or live, that are not by this one.
 			fill := func(n int, at, other string) {
-				if variant.key == "expires_at" {
-					tab.fill(n, at, "false", "NULL")
-				} else {
+				if variant.byRevoked {
 					tab.fill(n, other, "true", at)
+				} else {
+					tab.fill(n, at, "false", "NULL")
 				}
 			}
-			tab.fill(held, "'"+at(-52*week)+"'", "true", "'"+at(-52*week)+"'")
-			fill(dead, "'"+at(-4*week)+"'::timestamptz + i * 7919::bigint % 1000003 * interval '1s'", "'"+at(week)+"'")
-			fill(due, "'"+at(-week-time.Hour)+"'::timestamptz + i * interval '1ms'", "'"+at(week)+"'")
-			if variant.key == "expires_at" {
-				tab.fill(100, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.fill(held, constant(-52*week), "true", variant.held)
+			fill(dead, "'"+at(-4*week)+"'::timestamptz + i * 7919::bigint % 1000003 * interval '1s'", constant(week))
+			fill(due, spread(-week-time.Hour, time.Millisecond), constant(week))
+			if variant.byRevoked {
+				tab.fill(100, constant(-2*time.Hour), "false", "NULL")
 			} else {
-				tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+				tab.fill(100, constant(week), "true", constant(-2*week))
 			}
 			tab.insert(token{name: "live", expires: at(week)}, token{name: "expires at the cutoff", expires: at(-time.Hour)})
 			forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
@@ -70,18 +84,13 @@ func TestDeadEntries(t *testing.T) {
 			s.DryRun = true
 			want := variant.want
 			want.Expired += held
-			if res := tab.run(s); res.Would != want || res.Outcome != Drained {
-				t.Errorf("dry run: %+v, want %+v", res, want)
-			}
+			expect{stop: StopDrained, would: want}.of(t, "dry run", tab.run(s))
 			s.DryRun = false
-			if res := tab.run(s); res.Deleted != variant.want || res.Left != (Left{Locked: held}) || res.StopReason != StopLeft {
-				t.Errorf("run: %+v, want %+v", res, variant.want)
-			}
+			expect{stop: StopLeft, deleted: variant.want, left: Left{Locked: held}}.of(t, "run", tab.run(s))
 			holder.exec(`ROLLBACK`)
-			if res := tab.run(s); res.Deleted != (Counts{Expired: held}) || res.Outcome != Drained {
-				t.Errorf("the next run: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: Counts{Expired: held}}.of(t, "the next run", tab.run(s))
 			tab.survive("live", "expires at the cutoff")
+			tab.taken.require(t, variant.restart)
 		})
 	}
 }
@@ -90,22 +99,22 @@ func TestDeadEntries(t *testing.T) {
 func TestDeadEntriesAtInfinity(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
+	tab.taken = &recorder{}
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 	for _, index := range []string{"token_hash", "user_id"} {
 		tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
 	}
 	const due = 300
-	tab.fill(1_000_000, "'infinity'", "true", "'"+at(-4*week)+"'")
-	tab.fill(due, "'infinity'", "true", "'"+at(-2*week)+"'")
+	tab.fill(1_000_000, "'infinity'", "true", constant(-4*week))
+	tab.fill(due, "'infinity'", "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: forever}, token{name: "revoked lately", expires: forever, revoked: true, revokedAt: at(-time.Hour)})
 	forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
 	defer forgotten.Close(t.Context())
 	tab.exec(`DELETE FROM refresh_tokens WHERE revoked_at < '` + at(-3*week) + `'`)
 	s.StatementTimeout = 100 * time.Millisecond
-	if res := tab.run(s); res.Deleted != (Counts{Revoked: due}) || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Revoked: due}}.of(t, "run", tab.run(s))
 	tab.survive("live", "revoked lately")
+	tab.taken.require(t, transition{"tie", deadEntriesMet, "sweep"})
 }
 
 // A heap that is dense with what is due is read from its start, and no row goes that
@@ -119,11 +128,11 @@ func TestSweep(t *testing.T) {
 		swept bool
 		s     func(*Settings)
 	}{
-		{"as it comes", nil, true, nil},
-		{"partitioned", (*table).partition, true, nil},
-		{"a budget of rows", nil, false, func(s *Settings) { s.MaxRows = due * 2 }},
-		{"a budget of time", nil, false, func(s *Settings) { s.MaxRunTime = time.Hour }},
-		{"from floors", nil, false, func(s *Settings) { s.Floors = map[Reason]string{Expired: at(-week)} }},
+		{name: "as it comes", swept: true},
+		{name: "partitioned", setUp: (*table).partition, swept: true},
+		{name: "a budget of rows", s: func(s *Settings) { s.MaxRows = due * 2 }},
+		{name: "a budget of time", s: func(s *Settings) { s.MaxRunTime = time.Hour }},
+		{name: "from floors", s: func(s *Settings) { s.Floors = map[Reason]string{Expired: at(-week)} }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,16 +149,14 @@ func TestSweep(t *testing.T) {
 				token{name: "revoked at the cutoff", expires: at(week), revoked: true, revokedAt: at(-week)},
 				token{name: "revoked, no age", expires: at(week), revoked: true},
 			)
-			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-			tab.fill(10, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.fill(live, spread(week, time.Second), "false", "NULL")
+			tab.fill(10, constant(week), "true", constant(-2*week))
 			tab.exec(`VACUUM ANALYZE refresh_tokens`)
 			tab.tune = func(r *run) { r.tuning.sweepAfter = 0 } // these are few
 			before := tab.indexReads()
 			res := tab.run(s)
-			if res.Deleted != (Counts{Expired: due, Revoked: 10}) || res.Outcome != Drained {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: Counts{Expired: due, Revoked: 10}}.of(t, "run", res)
 			// Along the index each due row is met twice. After a sweep, its dead entry once, for
 			// whoever looks whether a row has moved.
 			if read := tab.indexReads() - before; (read < 2*due) != variant.swept {
@@ -173,13 +180,13 @@ func TestSweepIsFound(t *testing.T) {
 		held  bool     // the first row
 		swept bool
 	}{
-		{"never analysed", nil, "i", false, true},
-		{"never analysed, in no order", nil, "i * 7919 % 100003", false, true},
-		{"analysed when empty", []string{`ANALYZE refresh_tokens`}, "i", false, true},
-		{"among ten times the live rows", []string{
+		{name: "never analysed", order: "i", swept: true},
+		{name: "never analysed, in no order", order: "i * 7919 % 100003", swept: true},
+		{name: "analysed when empty", setUp: []string{`ANALYZE refresh_tokens`}, order: "i", swept: true},
+		{name: "among ten times the live rows", setUp: []string{
 			`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at) SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', i::text, '` +
-				at(week) + `' FROM generate_series(1, 400000) AS i`}, "i", false, false},
-		{"a row stays behind", nil, "i", true, false},
+				at(week) + `' FROM generate_series(1, 400000) AS i`}, order: "i"},
+		{name: "a row stays behind", order: "i", held: true},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
@@ -190,7 +197,7 @@ func TestSweepIsFound(t *testing.T) {
 				tab.exec(sql)
 			}
 			tab.fill(due, "'"+at(-2*week)+"'::timestamptz + "+variant.order+" * interval '1s'", "false", "NULL")
-			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(live, spread(week, time.Second), "false", "NULL")
 			want := int64(due)
 			if variant.held {
 				want--
@@ -198,14 +205,15 @@ func TestSweepIsFound(t *testing.T) {
 				defer holder.Close(t.Context())
 			}
 			s.DryRun = true
-			if res := tab.run(s); res.Would != (Counts{Expired: due}) {
-				t.Errorf("dry run: %+v", res)
-			}
+			expect{stop: StopDrained, would: Counts{Expired: due}}.of(t, "dry run", tab.run(s))
 			s.DryRun = false
 			before := tab.indexReads()
 			res := tab.run(s)
-			if res.Deleted.Expired != want || res.Left.Total() != due-want {
-				t.Errorf("run: %+v", res)
+			if res.Deleted.Expired != want {
+				t.Errorf("deleted %+v, want %d expired ones", res.Deleted, want)
+			}
+			if res.Left.Total() != due-want {
+				t.Errorf("left %+v, want %d", res.Left, due-want)
 			}
 			// The windows before the look take 13,000 rows; then there are their dead ones.
 			if read := tab.indexReads() - before; (read < 2*due) != variant.swept {
@@ -225,9 +233,9 @@ func TestSweptRowMoves(t *testing.T) {
 	tab, s := newTable(t), settings()
 	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
-	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "moves", expires: at(-90 * time.Minute)}, token{name: "live", expires: at(week)})
-	tab.fill(2000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.exec(`ANALYZE refresh_tokens`)
 	beside := tab.other()
 	s.BatchMaxRows = 100
@@ -244,8 +252,14 @@ func TestSweptRowMoves(t *testing.T) {
 		}
 	}
 	first, second := tab.run(s), tab.run(s)
-	if !moved || first.Outcome != Drained || first.Deleted.Expired+second.Deleted.Expired != 4001 {
-		t.Errorf("moved: %t, run: %+v, the next: %+v", moved, first, second)
+	if !moved {
+		t.Error("no row moved: this proves nothing")
+	}
+	if first.Outcome != Drained {
+		t.Errorf("run: %+v", first)
+	}
+	if both := first.Deleted.Expired + second.Deleted.Expired; both != 4001 {
+		t.Errorf("deleted %d, want 4001: %+v and %+v", both, first, second)
 	}
 	tab.survive("live")
 }
@@ -258,8 +272,8 @@ func TestSweptTableIsRewritten(t *testing.T) {
 	tab.tune = func(r *run) { r.tuning.sweepAfter = 0 }
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
 	const due = 6000
-	tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-	tab.fill(due, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.fill(due, constant(week), "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: at(week)}, token{name: "referenced", expires: at(-3 * time.Hour)})
 	tab.exec(`CREATE TABLE devices AS SELECT id AS token FROM refresh_tokens WHERE token_hash = 'referenced'`)
 	tab.exec(`ALTER TABLE devices ADD FOREIGN KEY (token) REFERENCES refresh_tokens`)
@@ -273,8 +287,12 @@ func TestSweptTableIsRewritten(t *testing.T) {
 		}
 	}
 	res := tab.run(s)
-	if !rewritten || res.Deleted != (Counts{Expired: due, Revoked: due}) || res.Left != (Left{Referenced: 1}) || res.Overdue[Expired].Rows != 1 {
-		t.Errorf("rewritten: %t, run: %+v", rewritten, res)
+	if !rewritten {
+		t.Error("the table was not rewritten: this proves nothing")
+	}
+	expect{stop: StopLeft, deleted: Counts{Expired: due, Revoked: due}, left: Left{Referenced: 1}}.of(t, "run", res)
+	if got := res.Overdue[Expired].Rows; got != 1 {
+		t.Errorf("%d rows are overdue, want 1", got)
 	}
 	tab.survive("live", "referenced")
 }
@@ -288,13 +306,11 @@ func TestLeftInASweep(t *testing.T) {
 	tab.insert(
 		token{name: "held", expires: at(-3 * time.Hour)},
 		token{name: "held as well", expires: at(week), revoked: true, revokedAt: at(-week - time.Minute)})
-	tab.fill(2000, "'"+at(-52*week)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-3*week)+"'")
+	tab.fill(2000, spread(-52*week, -time.Second), "false", "NULL")
+	tab.fill(2000, constant(week), "true", constant(-3*week))
 	tab.hold(`SELECT FROM refresh_tokens WHERE token_hash LIKE 'held%' FOR UPDATE`)
 	res := tab.run(s)
-	if res.Deleted != (Counts{Expired: 2000, Revoked: 2000}) || res.Left != (Left{Locked: 2}) || res.StopReason != StopLeft {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopLeft, deleted: Counts{Expired: 2000, Revoked: 2000}, left: Left{Locked: 2}}.of(t, "run", res)
 	want := map[Reason]Overdue{Expired: {true, 1, 2 * time.Hour}, Revoked: {true, 1, time.Minute}}
 	for reason, o := range res.Overdue {
 		if o != want[reason] {

@@ -1,7 +1,6 @@
 package janitor
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -15,29 +14,30 @@ func TestClocks(t *testing.T) {
 		now    time.Time // the run's; zero: it refuses
 		skew   time.Duration
 	}{
-		{"agree", ours.Add(5 * time.Millisecond), ours, 0},
-		{"server ahead", ours.Add(30*time.Second + 10*time.Millisecond), ours, 30 * time.Second},
-		{"server behind", ours.Add(-30 * time.Second), ours.Add(-30 * time.Second), -30 * time.Second},
-		{"server too far ahead", ours.Add(2 * time.Hour), time.Time{}, 2*time.Hour - 10*time.Millisecond},
-		{"server too far behind", ours.Add(-2 * time.Hour), time.Time{}, -2 * time.Hour},
-		{"server finer than a microsecond", ours.Add(-1), ours.Add(-time.Microsecond), -1},
+		{name: "agree", server: ours.Add(5 * time.Millisecond), now: ours},
+		{name: "server ahead", server: ours.Add(30*time.Second + 10*time.Millisecond), now: ours, skew: 30 * time.Second},
+		{name: "server behind", server: ours.Add(-30 * time.Second), now: ours.Add(-30 * time.Second), skew: -30 * time.Second},
+		{name: "server too far ahead", server: ours.Add(2 * time.Hour), skew: 2*time.Hour - 10*time.Millisecond},
+		{name: "server too far behind", server: ours.Add(-2 * time.Hour), skew: -2 * time.Hour},
+		{name: "server finer than a microsecond", server: ours.Add(-1), now: ours.Add(-time.Microsecond), skew: -1},
 	} {
 		t.Run(clock.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRun(nil, settings())
-			err := r.setClocks(ours, clock.server, ours.Add(10*time.Millisecond))
+			clockErr := r.setClocks(ours, clock.server, ours.Add(10*time.Millisecond))
 			if got := r.clocks.skew; got != clock.skew {
 				t.Errorf("skew %s, want %s", got, clock.skew)
 			}
 			if clock.now.IsZero() {
-				res, err := r.settle(err)
-				if err == nil || !strings.Contains(err.Error(), "--max-clock-skew") || res.Outcome != Failed || res.StopReason != StopClockSkew {
-					t.Errorf("%+v, %v", res, err)
-				}
+				res, err := r.settle(clockErr)
+				failed(t, "run", res, err, StopClockSkew, "--max-clock-skew")
 				return
 			}
-			if want := clock.now.Add(-time.Hour); err != nil || !r.clocks.cutoffs.Expired.Equal(want) {
-				t.Errorf("cutoff %s, want %s (%v)", r.clocks.cutoffs.Expired, want, err)
+			if clockErr != nil {
+				t.Errorf("refused: %v", clockErr)
+			}
+			if want := clock.now.Add(-time.Hour); !r.clocks.cutoffs.Expired.Equal(want) {
+				t.Errorf("cutoff %s, want %s", r.clocks.cutoffs.Expired, want)
 			}
 		})
 	}
@@ -49,8 +49,12 @@ func TestRunReadsTheServersClock(t *testing.T) {
 	tab.fill(10, "clock_timestamp() - interval '61 min'", "false", "NULL")
 	tab.fill(10, "clock_timestamp() - interval '59 min'", "false", "NULL")
 	res, err := Run(t.Context(), tab.Conn, settings())
-	if err != nil || res.Deleted.Expired != 10 || time.Since(res.Cutoffs.Expired).Round(time.Minute) != time.Hour {
-		t.Errorf("run: %+v, %v", res, err)
+	if err != nil {
+		t.Errorf("run: %v", err)
+	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 10}}.of(t, "run", res)
+	if age := time.Since(res.Cutoffs.Expired).Round(time.Minute); age != time.Hour {
+		t.Errorf("the cutoff is %s ago, want an hour", age)
 	}
 	if left := tab.count("true"); left != 10 {
 		t.Errorf("%d rows left, want 10", left)
@@ -77,9 +81,11 @@ func TestForeignSession(t *testing.T) {
 			if _, err := tab.Conn.Exec(t.Context(), set); err != nil {
 				t.Fatal(err)
 			}
-			if res, err := Run(t.Context(), tab.Conn, settings()); err != nil || res.Deleted.Expired != 10 {
-				t.Errorf("run: %+v, %v", res, err)
+			res, err := Run(t.Context(), tab.Conn, settings())
+			if err != nil {
+				t.Errorf("run: %v", err)
 			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 10}}.of(t, "run", res)
 			if left := tab.count("true"); left != 10 {
 				t.Errorf("%d rows left, want 10", left)
 			}

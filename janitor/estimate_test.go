@@ -1,6 +1,9 @@
 package janitor
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // A run that begins where another was cut short, whatever statistics there are since,
 // estimates what is left and not what there once was.
@@ -13,16 +16,16 @@ func TestEstimateIsOfWhatIsLeft(t *testing.T) {
 			setUp(tab)
 			const due, live, revoked = 40_000, 20_000, 10_000
 			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`)
-			tab.fill(due, "'"+at(-week)+"'::timestamptz - i * interval '1min'", "false", "NULL")
-			tab.fill(live, "'"+at(week)+"'::timestamptz + i * interval '1min'", "false", "NULL")
-			tab.fill(revoked, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
+			tab.fill(due, spread(-week, -time.Minute), "false", "NULL")
+			tab.fill(live, spread(week, time.Minute), "false", "NULL")
+			tab.fill(revoked, constant(week), "true", spread(-2*week, -time.Second))
 			tab.exec(`ANALYZE refresh_tokens`)
 
 			about := func(more func(*Settings)) map[Reason]int64 {
-				s, told := s, map[Reason]int64{}
-				s.OnBatch = func(b Batch) { told[b.Reason] = b.About }
-				more(&s)
-				tab.run(s)
+				changed, told := s, map[Reason]int64{}
+				changed.OnBatch = func(b Batch) { told[b.Reason] = b.About }
+				more(&changed)
+				tab.run(changed)
 				return told
 			}
 			within := func(when string, got, want int64) {

@@ -194,7 +194,7 @@ func TestDDLBesideARun(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			tab.insert(token{name: "live", expires: at(week)})
-			tab.fill(30_000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(30_000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			runner, other := tab.again(), tab.again()
 			s.BatchMaxRows, s.Load = 500, 0.5
 			ended := make(chan struct{})

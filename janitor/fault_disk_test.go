@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"testing"
+	"time"
 
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
@@ -15,7 +16,7 @@ func TestDiskSlowsDown(t *testing.T) {
 	server, tab := own(t, pgtemp.Durable(), pgtemp.Setting("commit_siblings", "0"))
 	s := settings()
 	const due = 60_000
-	tab.fill(due, "'"+at(-2*week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+	tab.fill(due, spread(-2*week, time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 
 	disk := &table{Conn: connect(t, server.URL("postgres")), t: t}
@@ -36,9 +37,7 @@ func TestDiskSlowsDown(t *testing.T) {
 			flush("0")
 		}
 	}
-	if res := tab.run(s); res.Deleted.Expired != due || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: due}}.of(t, "run", tab.run(s))
 	tab.survive("live")
 
 	if recovered == 0 {

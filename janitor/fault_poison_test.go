@@ -23,47 +23,52 @@ func (tab *table) refuse(timing, code string) {
 // A row that its trigger does not let go stays, is counted and said why; its neighbours go.
 func TestRefusedRowsAreLeft(t *testing.T) {
 	t.Parallel()
-	hour := "'" + at(-2*time.Hour) + "'::timestamptz"
+	const before = "BEFORE DELETE ON refresh_tokens"
+	expired := spread(-2*time.Hour, -time.Second)
 	for _, variant := range []struct {
-		name, timing, code, expires string
-		setUp                       func(*table)
+		name        string
+		timing      string // of the trigger
+		code        string // that it raises
+		expires     string
+		partitioned bool
+		noPLpgSQL   bool // for DO, by a role that may not update
 	}{
-		{"before delete", "BEFORE DELETE ON refresh_tokens", "P0001", hour + " - i * interval '1s'", nil},
-		{"in a tie", "BEFORE DELETE ON refresh_tokens", "P0001", hour, nil},
-		{"partitioned", "BEFORE DELETE ON refresh_tokens", "P0001", hour + " - i * interval '1s'", (*table).partition},
-		{"at the commit", "AFTER DELETE ON refresh_tokens DEFERRABLE INITIALLY DEFERRED", "23514", hour + " - i * interval '1s'", nil},
-		{"with a code of its own", "BEFORE DELETE ON refresh_tokens", "TOK01", hour + " - i * interval '1s'", nil},
-		{"where PL/pgSQL may not be used for DO", "BEFORE DELETE ON refresh_tokens", "P0001", hour + " - i * interval '1s'", nil},
+		{name: "before delete", timing: before, code: "P0001", expires: expired},
+		{name: "in a tie", timing: before, code: "P0001", expires: constant(-2 * time.Hour)},
+		{name: "partitioned", timing: before, code: "P0001", expires: expired, partitioned: true},
+		{name: "at the commit", timing: "AFTER DELETE ON refresh_tokens DEFERRABLE INITIALLY DEFERRED", code: "23514", expires: expired},
+		{name: "with a code of its own", timing: before, code: "TOK01", expires: expired},
+		{name: "where PL/pgSQL may not be used for DO", timing: before, code: "P0001", expires: expired, noPLpgSQL: true},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			if variant.setUp != nil {
-				variant.setUp(tab)
+			if variant.partitioned {
+				tab.partition()
 			}
 			tab.fill(3000, variant.expires, "false", "NULL")
-			expires := strings.TrimSuffix(strings.TrimPrefix(hour, "'"), "'::timestamptz")
 			tab.insert(
-				token{name: "held by law", expires: expires},
-				token{name: "held by law, too", expires: expires},
+				token{name: "held by law", expires: at(-2 * time.Hour)},
+				token{name: "held by law, too", expires: at(-2 * time.Hour)},
 				token{name: "held by law, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
 				token{name: "live", expires: at(week)},
 			)
 			tab.refuse(variant.timing, variant.code)
-			if variant.name == "where PL/pgSQL may not be used for DO" {
+			if variant.noPLpgSQL {
 				tab.exec(`REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC`)
 				tab.lessRights()
 			}
 			total := tab.count("true")
 			res := tab.run(s)
-			if res.Left != (Left{Refused: 3}) || res.Outcome != Partial || res.StopReason != StopLeft || res.Deleted != (Counts{Expired: total - 4}) {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: StopLeft, deleted: Counts{Expired: total - 4}, left: Left{Refused: 3}}.of(t, "run", res)
 			if !strings.Contains(res.Refusal, "litigation hold") {
 				t.Errorf("the refusal is %q", res.Refusal)
 			}
-			if res.Overdue[Expired].Rows != 2 || res.Overdue[Revoked].Rows != 1 {
-				t.Errorf("overdue: %+v", res.Overdue)
+			if got := res.Overdue[Expired].Rows; got != 2 {
+				t.Errorf("%d expired rows are overdue, want 2", got)
+			}
+			if got := res.Overdue[Revoked].Rows; got != 1 {
+				t.Errorf("%d revoked rows are overdue, want 1", got)
 			}
 			tab.survive("held by law", "held by law, too", "held by law, revoked", "live")
 		})
@@ -81,7 +86,7 @@ func TestRefusedAndLockedRows(t *testing.T) {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(300, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(300, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(
 				token{name: "held by law", expires: at(-2 * time.Hour)},
 				token{name: "held by law, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
@@ -94,10 +99,9 @@ func TestRefusedAndLockedRows(t *testing.T) {
 				tab.lessRights()
 			}
 			s.LockTimeout, s.BatchMaxRows = 10*time.Millisecond, 200
+			due := tab.count("true") - 4
 			res := tab.run(s)
-			if res.Left != (Left{Refused: 2, Locked: 1}) || res.Outcome != Partial || res.StopReason != StopLeft {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Refused: 2, Locked: 1}}.of(t, "run", res)
 			tab.survive("held by law", "held by law, revoked", "locked", "live")
 			other.exec(`COMMIT`)
 		})
@@ -108,40 +112,35 @@ func TestRefusedAndLockedRows(t *testing.T) {
 func TestRowsKeptWithoutAWord(t *testing.T) {
 	t.Parallel()
 	for _, variant := range []struct {
-		name  string
-		setUp func(*table)
+		name        string
+		partitioned bool
+		less        bool // the role may not update
 	}{
-		{"as migrated", nil},
-		{"partitioned", (*table).partition},
-		{"without the right to update", (*table).lessRights},
+		{name: "as migrated"},
+		{name: "partitioned", partitioned: true},
+		{name: "without the right to update", less: true},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.insert(token{name: "live", expires: at(week)})
-			make := func() {
-				tab.exec(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-					RETURN CASE WHEN OLD.token_hash LIKE 'kept%' THEN NULL ELSE OLD END; END $$`)
-				tab.exec(`CREATE TRIGGER keep BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION keep()`)
-				tab.insert(
-					token{name: "live", expires: at(week)},
-					token{name: "kept", expires: at(-2 * time.Hour)},
-					token{name: "kept, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
-				)
-			}
-			tab.exec(`TRUNCATE refresh_tokens`)
-			if variant.name == "partitioned" {
+			if variant.partitioned {
 				tab.partition()
 			}
-			make()
-			if variant.name == "without the right to update" {
-				tab.lessRights()
+			tab.exec(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				RETURN CASE WHEN OLD.token_hash LIKE 'kept%' THEN NULL ELSE OLD END; END $$`)
+			tab.exec(`CREATE TRIGGER keep BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION keep()`)
+			tab.insert(
+				token{name: "live", expires: at(week)},
+				token{name: "kept", expires: at(-2 * time.Hour)},
+				token{name: "kept, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
+			)
+			if variant.less {
+				tab.lessRights() // and 200 rows that may go
 			}
-			for range 2 {
+			for _, run := range []string{"run", "the next run"} {
+				due := tab.count("true") - 3
 				res := tab.run(s)
-				if res.Left != (Left{Refused: 2}) || res.Outcome != Partial || res.StopReason != StopLeft {
-					t.Errorf("run: %+v", res)
-				}
+				expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Refused: 2}}.of(t, run, res)
 				if res.Floors[Expired] != earliest && res.Floors[Expired] >= at(-time.Hour) {
 					t.Errorf("floor %s is above the row that stays", res.Floors[Expired])
 				}
@@ -158,11 +157,9 @@ func TestRuleThatKeepsRows(t *testing.T) {
 	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)})
 	tab.exec(`CREATE RULE keep AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`)
 	res, err := tab.runAt(t.Context(), noon, settings())
-	if err == nil || res.Outcome != Failed || res.Deleted.Total() != 0 {
-		t.Errorf("run: %+v, %v", res, err)
-	}
-	if !strings.Contains(err.Error(), "cannot perform DELETE") {
-		t.Errorf("it does not say why: %v", err)
+	failed(t, "run", res, err, StopError, "cannot perform DELETE")
+	if res.Deleted.Total() != 0 {
+		t.Errorf("deleted %+v", res.Deleted)
 	}
 	tab.survive("expired")
 }
@@ -171,16 +168,17 @@ func TestRuleThatKeepsRows(t *testing.T) {
 func TestTriggerFindsItsTables(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)
-	tab.fill(10, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(10, constant(-2*time.Hour), "false", "NULL")
 	tab.exec(`CREATE TABLE gone (id uuid)`)
 	tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (OLD.id); RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER note AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION note()`)
-	if res := tab.run(settings()); res.Outcome != Drained || res.Deleted.Expired != 10 {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 10}}.of(t, "run", tab.run(settings()))
 	var noted int
-	if err := tab.QueryRow(t.Context(), `SELECT count(*) FROM gone`).Scan(&noted); err != nil || noted != 10 {
-		t.Errorf("the trigger noted %d of 10 (%v)", noted, err)
+	if err := tab.QueryRow(t.Context(), `SELECT count(*) FROM gone`).Scan(&noted); err != nil {
+		t.Error(err)
+	}
+	if noted != 10 {
+		t.Errorf("the trigger noted %d of 10", noted)
 	}
 }
 
@@ -192,9 +190,7 @@ func TestBrokenTriggerFailsTheRun(t *testing.T) {
 	tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO nowhere VALUES (OLD.id); RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER note AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION note()`)
 	res, err := tab.runAt(t.Context(), noon, settings())
-	if err == nil || !strings.Contains(err.Error(), `relation "nowhere" does not exist`) || res.Outcome != Failed || res.StopReason != StopError {
-		t.Errorf("run: %+v, %v", res, err)
-	}
+	failed(t, "run", res, err, StopError, `relation "nowhere" does not exist`)
 	tab.survive("expired")
 }
 
@@ -206,22 +202,22 @@ func TestManyPoisonedRows(t *testing.T) {
 	for _, variant := range []struct {
 		name   string
 		poison func(*table)
-		left   func(Left) int64
+		left   func(n int64) Left
 	}{
 		{"referenced", func(tab *table) {
 			tab.exec(`CREATE TABLE audit (token uuid REFERENCES refresh_tokens)`)
 			tab.exec(`INSERT INTO audit SELECT id FROM ` + poisoned)
 			tab.exec(`CREATE INDEX ON audit (token)`)
-		}, func(l Left) int64 { return l.Referenced }},
+		}, func(n int64) Left { return Left{Referenced: n} }},
 		{"refused", func(tab *table) {
 			tab.exec(`UPDATE refresh_tokens SET token_hash = 'held by law ' || id WHERE id IN (SELECT id FROM ` + poisoned + `)`)
 			tab.refuse("BEFORE DELETE ON refresh_tokens", "P0001")
-		}, func(l Left) int64 { return l.Refused }},
+		}, func(n int64) Left { return Left{Refused: n} }},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
-			tab.fill(rows, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(rows, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
 			variant.poison(tab)
 			tab.exec(`ANALYZE refresh_tokens`)
@@ -229,14 +225,15 @@ func TestManyPoisonedRows(t *testing.T) {
 			t.Logf("%d rows, %d stay: %s, %d batches, the longest %s", rows, res.Left.Total(), res.Duration.Round(time.Millisecond),
 				res.Batches[Expired], res.LongestBatch.Round(time.Millisecond))
 			want := int64(scattered + swarm - swarm*scattered/rows)
-			if variant.left(res.Left) != want || res.Left.Total() != want || res.Deleted.Expired != rows-want || res.StopReason != StopLeft {
-				t.Errorf("run: %+v, want %d to stay", res, want)
-			}
+			expect{stop: StopLeft, deleted: Counts{Expired: rows - want}, left: variant.left(want)}.of(t, "run", res)
 			if n := res.Batches[Expired]; n > 2*want { // halving takes some 10 for each
 				t.Errorf("%d batches for %d poisoned rows", n, want)
 			}
-			if tab.count("token_hash = 'live'") != 1 || tab.count("true") != want+1 {
-				t.Errorf("%d rows left", tab.count("true"))
+			if tab.count("token_hash = 'live'") != 1 {
+				t.Error("the live token is gone")
+			}
+			if left := tab.count("true"); left != want+1 {
+				t.Errorf("%d rows left, want %d", left, want+1)
 			}
 		})
 	}
@@ -247,14 +244,18 @@ func TestManyPoisonedRows(t *testing.T) {
 func TestLongRefusals(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(120, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(120, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(week)})
 	tab.exec(`CREATE FUNCTION long() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF OLD.expires_at < '` + at(-2*time.Hour-90*time.Second) + `' THEN RAISE '%', repeat('no', 500000); END IF; RETURN OLD; END $$`)
 	tab.exec(`CREATE TRIGGER long BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION long()`)
 	res := tab.run(s)
-	if res.Left != (Left{Refused: 30}) || res.Deleted.Expired != 90 || len(res.Refusal) > 1000 || res.LongestBatch > 2*time.Second {
-		t.Errorf("run: longest batch %s, left %+v, deleted %+v, a refusal of %d bytes", res.LongestBatch, res.Left, res.Deleted, len(res.Refusal))
+	expect{stop: StopLeft, deleted: Counts{Expired: 90}, left: Left{Refused: 30}}.of(t, "run", res)
+	if n := len(res.Refusal); n > 1000 {
+		t.Errorf("a refusal of %d bytes", n)
+	}
+	if res.LongestBatch > 2*time.Second {
+		t.Errorf("a batch of %s", res.LongestBatch)
 	}
 	t.Logf("the longest batch took %s", res.LongestBatch)
 	if n := tab.count("token_hash = 'live'"); n != 1 {

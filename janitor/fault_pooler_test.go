@@ -20,7 +20,7 @@ func TestPoolerLosesItsServer(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			const due = 20_000
-			tab.fill(due, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
 			p, far := tab.through()
 			url := pgtemp.Bouncer(t, far.url, "transaction")

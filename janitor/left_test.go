@@ -21,44 +21,44 @@ func (tab *table) hold(sql string) *table {
 func TestLockedRowsAreLeft(t *testing.T) {
 	t.Parallel()
 	for _, variant := range []struct {
-		name  string
-		setUp func(*table)
+		name        string
+		partitioned bool
+		tied        int  // rows of one expiry beside them
+		less        bool // the role may not update
 	}{
-		{"as migrated", nil},
-		{"partitioned", (*table).partition},
-		{"in a tie", func(tab *table) { tab.fill(400, "'"+at(-2*time.Hour)+"'", "false", "NULL") }},
-		{"without the right to update", func(tab *table) { tab.lessRights() }},
+		{name: "as migrated"},
+		{name: "partitioned", partitioned: true},
+		{name: "in a tie", tied: 400},
+		{name: "without the right to update", less: true},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.insert(token{name: "held", expires: at(-2 * time.Hour)}, token{name: "held as well", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
-			other := tab.hold(`SELECT 1`)
-			if variant.setUp != nil {
-				variant.setUp(tab)
-				if tab.count("token_hash = 'held'") == 0 {
-					tab.insert(token{name: "held", expires: at(-2 * time.Hour)}, token{name: "held as well", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
-				}
+			if variant.partitioned {
+				tab.partition()
 			}
-			other.exec(`SELECT FROM refresh_tokens WHERE token_hash IN ('held', 'held as well') FOR UPDATE`)
-			if variant.name != "without the right to update" {
-				tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.insert(token{name: "held", expires: at(-2 * time.Hour)}, token{name: "held as well", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+			tab.fill(variant.tied, constant(-2*time.Hour), "false", "NULL")
+			other := tab.hold(`SELECT FROM refresh_tokens WHERE token_hash IN ('held', 'held as well') FOR UPDATE`)
+			if variant.less {
+				tab.lessRights() // and 200 rows
+			} else {
+				tab.fill(200, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			}
 			total := tab.count("true")
 			s.BatchMaxRows = 100
 			s.LockTimeout = 20 * time.Millisecond
 			res := tab.run(s)
-			if res.Left != (Left{Locked: 2}) || res.Outcome != Partial || res.StopReason != StopLeft || res.Deleted.Expired != total-3 {
-				t.Errorf("run: %+v, of %d rows", res, total)
+			expect{stop: StopLeft, deleted: Counts{Expired: total - 3}, left: Left{Locked: 2}}.of(t, "run", res)
+			if got := res.Overdue[Expired].Rows; got != 2 {
+				t.Errorf("%d rows are overdue, want 2", got)
 			}
-			if got := res.Overdue[Expired]; got.Rows != 2 || got.Oldest != 2*time.Hour {
-				t.Errorf("overdue: %+v", got)
+			if got := res.Overdue[Expired].Oldest; got != 2*time.Hour {
+				t.Errorf("the oldest is overdue for %s, want 2h", got)
 			}
 			tab.survive("held", "held as well", "live")
 			other.exec(`COMMIT`)
-			if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 2 {
-				t.Errorf("run after the lock went: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 2}}.of(t, "run after the lock went", tab.run(s))
 			tab.survive("live")
 		})
 	}
@@ -68,7 +68,7 @@ func TestLockedRowsAreLeft(t *testing.T) {
 // three columns, none of them a secret, and the places of rows, and delete.
 func (tab *table) lessRights() {
 	tab.t.Helper()
-	tab.fill(200, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(200, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	role := pgx.Identifier{fmt.Sprintf("janitor_%d", time.Now().UnixNano())}.Sanitize()
 	tab.exec(`CREATE ROLE ` + role)
 	tab.exec(`GRANT DELETE, SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO ` + role)
@@ -87,7 +87,7 @@ func TestReferencedRowsAreLeft(t *testing.T) {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(500, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(
 				token{name: "referenced", expires: at(-2 * time.Hour)},
 				token{name: "referenced, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)},
@@ -96,14 +96,10 @@ func TestReferencedRowsAreLeft(t *testing.T) {
 			tab.exec(`CREATE TABLE audit (token uuid REFERENCES refresh_tokens ON DELETE ` + variant.onDelete + `)`)
 			tab.exec(`INSERT INTO audit SELECT id FROM refresh_tokens WHERE token_hash LIKE 'referenced%'`)
 			res := tab.run(s)
-			if res.Left != (Left{Referenced: 2}) || res.Outcome != Partial || res.Deleted != (Counts{Expired: 500}) {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: StopLeft, deleted: Counts{Expired: 500}, left: Left{Referenced: 2}}.of(t, "run", res)
 			tab.survive("referenced", "referenced, revoked", "live")
 			tab.exec(`DELETE FROM audit`)
-			if res := tab.run(s); res.Outcome != Drained || res.Deleted != (Counts{Expired: 1, Revoked: 1}) {
-				t.Errorf("run after the reference went: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 1, Revoked: 1}}.of(t, "run after the reference went", tab.run(s))
 			tab.survive("live")
 		})
 	}
@@ -113,16 +109,19 @@ func TestReferencedRowsAreLeft(t *testing.T) {
 // deleted: the row that is no longer due stays.
 func TestProlongedWhileDeleted(t *testing.T) {
 	t.Parallel()
+	expired, prolong := token{expires: at(-2 * time.Hour)}, `expires_at = '`+at(week)+`'`
+	revoked, reinstate := token{expires: at(week), revoked: true, revokedAt: at(-2 * week)}, `is_revoked = false, revoked_at = NULL`
 	for _, variant := range []struct {
 		name   string
 		due    token
 		change string
 		tune   func(*run)
+		goes   Counts
 	}{
-		{"prolonged, in a window", token{expires: at(-2 * time.Hour)}, `expires_at = '` + at(week) + `'`, nil},
-		{"prolonged, in a sweep", token{expires: at(-2 * time.Hour)}, `expires_at = '` + at(week) + `'`, sweepAll},
-		{"reinstated, in a window", token{expires: at(week), revoked: true, revokedAt: at(-2 * week)}, `is_revoked = false, revoked_at = NULL`, nil},
-		{"reinstated, in a sweep", token{expires: at(week), revoked: true, revokedAt: at(-2 * week)}, `is_revoked = false, revoked_at = NULL`, sweepAll},
+		{name: "prolonged, in a window", due: expired, change: prolong, goes: Counts{Expired: 1}},
+		{name: "prolonged, in a sweep", due: expired, change: prolong, tune: sweepAll, goes: Counts{Expired: 1}},
+		{name: "reinstated, in a window", due: revoked, change: reinstate, goes: Counts{Revoked: 1}},
+		{name: "reinstated, in a sweep", due: revoked, change: reinstate, tune: sweepAll, goes: Counts{Revoked: 1}},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,9 +144,7 @@ func TestProlongedWhileDeleted(t *testing.T) {
 			}()
 			res := tab.run(s)
 			<-committed
-			if res.Deleted.Total() != 1 || res.Outcome != Drained {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: variant.goes}.of(t, "run", res)
 			tab.survive("live again")
 		})
 	}
@@ -160,17 +157,18 @@ func TestBudgetIsForRowsThatGo(t *testing.T) {
 	s.LockTimeout = 10 * time.Millisecond
 	const held, budget = 300, 100
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(held, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(held, spread(-3*time.Hour, -time.Second), "false", "NULL")
 	tab.hold(`SELECT FROM refresh_tokens WHERE expires_at < '` + at(-3*time.Hour) + `' FOR UPDATE`)
-	tab.fill(500, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(500, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	s.MaxRows = budget
 	for night := range 3 {
-		if res := tab.run(s); res.Deleted.Expired != budget || res.StopReason != StopMaxRows || res.Left.Locked != held {
-			t.Errorf("night %d: %+v", night, res)
-		}
+		expect{stop: StopMaxRows, deleted: Counts{Expired: budget}, left: Left{Locked: held}}.of(t, fmt.Sprintf("night %d", night), tab.run(s))
 	}
-	if left := tab.count("expires_at < '" + at(-time.Hour) + "'"); left != held+500-3*budget || tab.count("token_hash = 'live'") != 1 {
-		t.Errorf("%d expired rows left", left)
+	if left := tab.count("expires_at < '" + at(-time.Hour) + "'"); left != held+500-3*budget {
+		t.Errorf("%d expired rows left, want %d", left, held+500-3*budget)
+	}
+	if tab.count("token_hash = 'live'") != 1 {
+		t.Error("the live token is gone")
 	}
 }
 
@@ -181,7 +179,7 @@ func TestTableLocked(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			tab.fill(1000, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+			tab.fill(1000, constant(-2*time.Hour), "false", "NULL")
 			s.LockTimeout = 5 * time.Millisecond
 			locker := connect(t, tab.url)
 			s.OnBatch = func(b Batch) {
@@ -194,8 +192,17 @@ func TestTableLocked(t *testing.T) {
 			}
 			s.BatchMaxRows = 100
 			res := tab.run(s)
-			if res.Outcome != Partial || res.StopReason != StopTableLocked || res.Left.Total() > 200 || res.Deleted.Expired == 0 {
-				t.Errorf("run: %+v", res)
+			if res.Outcome != Partial {
+				t.Errorf("outcome %s, want %s", res.Outcome, Partial)
+			}
+			if res.StopReason != StopTableLocked {
+				t.Errorf("stopped by %s, want %s", res.StopReason, StopTableLocked)
+			}
+			if res.Left.Total() > 200 {
+				t.Errorf("left %+v, want 200 at most", res.Left)
+			}
+			if res.Deleted.Expired == 0 {
+				t.Error("nothing was deleted before: this proves nothing")
 			}
 			if _, err := locker.Exec(t.Context(), `ROLLBACK`); err != nil {
 				t.Fatal(err)
@@ -204,9 +211,7 @@ func TestTableLocked(t *testing.T) {
 			if left := tab.count("true"); left != 1000-res.Deleted.Expired {
 				t.Errorf("%d rows left, %d deleted", left, res.Deleted.Expired)
 			}
-			if res := tab.run(s); res.Outcome != Drained {
-				t.Errorf("run after the DDL: %+v", res)
-			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 1000 - res.Deleted.Expired}}.of(t, "run after the DDL", tab.run(s))
 		})
 	}
 }
@@ -218,8 +223,8 @@ func TestTableLockedFromTheStart(t *testing.T) {
 	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)})
 	other := tab.hold(`LOCK TABLE refresh_tokens IN ACCESS EXCLUSIVE MODE`)
 	s.LockTimeout = 5 * time.Millisecond
-	if res := tab.run(s); res.Outcome != Partial || res.StopReason != StopTableLocked || res.Overdue[Expired].Known {
-		t.Errorf("run: %+v", res)
+	if res := (expect{stop: StopTableLocked}).of(t, "run", tab.run(s)); res.Overdue[Expired].Known {
+		t.Errorf("overdue: %+v, of a table that it could not read", res.Overdue[Expired])
 	}
 	other.exec(`ROLLBACK`)
 	tab.survive("expired")
@@ -254,11 +259,12 @@ func TestSerializationFailuresAreRetried(t *testing.T) {
 func TestStatementTimeoutCutsTheWindow(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.0005); RETURN OLD; END $$`)
 	tab.exec(`CREATE TRIGGER slow BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
 	s.StatementTimeout = 300 * time.Millisecond // a window of 1,000 takes longer, one of 100 does not
-	if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 1000 || res.LongestBatch > time.Second {
-		t.Errorf("run: %+v", res)
+	res := expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run", tab.run(s))
+	if res.LongestBatch > time.Second {
+		t.Errorf("a batch of %s", res.LongestBatch)
 	}
 }

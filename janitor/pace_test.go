@@ -15,11 +15,11 @@ func TestPaceFindsItsWindow(t *testing.T) {
 		max     int
 		settles int // rows, within a fifth
 	}{
-		{"in memory", time.Microsecond, 5000, 5000},
-		{"slow disk", 20 * time.Microsecond, 5000, 2450},
-		{"very slow disk", 200 * time.Microsecond, 5000, 245},
-		{"below the floor", 5 * ms, 5000, floorRows},
-		{"small by order", time.Microsecond, 10, 10},
+		{name: "in memory", perRow: time.Microsecond, max: 5000, settles: 5000},
+		{name: "slow disk", perRow: 20 * time.Microsecond, max: 5000, settles: 2450},
+		{name: "very slow disk", perRow: 200 * time.Microsecond, max: 5000, settles: 245},
+		{name: "below the floor", perRow: 5 * ms, max: 5000, settles: floorRows},
+		{name: "small by order", perRow: time.Microsecond, max: 10, settles: 10},
 	} {
 		t.Run(disk.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,13 +66,13 @@ func TestPaceIsHonest(t *testing.T) {
 		rate int
 		over time.Duration // by which every rest oversleeps
 	}{
-		{"half load", 0.5, 0, 0},
-		{"half load, sleepy timers", 0.5, 0, ms},
-		{"a tenth", 0.1, 0, 3 * ms},
-		{"all", 1, 0, 0},
-		{"20,000 rows/s", 1, 20000, ms},
-		{"500 rows/s", 0.5, 500, 2 * ms},
-		{"7 rows/s", 0.5, 7, 0},
+		{name: "half load", load: 0.5},
+		{name: "half load, sleepy timers", load: 0.5, over: ms},
+		{name: "a tenth", load: 0.1, over: 3 * ms},
+		{name: "all", load: 1},
+		{name: "20,000 rows/s", load: 1, rate: 20000, over: ms},
+		{name: "500 rows/s", load: 0.5, rate: 500, over: 2 * ms},
+		{name: "7 rows/s", load: 0.5, rate: 7},
 	} {
 		t.Run(want.name, func(t *testing.T) {
 			t.Parallel()
@@ -137,8 +137,11 @@ func TestDryRunKnowsNoRate(t *testing.T) {
 	s := settings()
 	s.MaxRate, s.DryRun = 10, true
 	p := newPace(s)
-	if rest := p.after(0, ms, 1000); rest.For != 0 || p.rows != firstRows {
-		t.Errorf("windows of %d rows and a rest of %s", p.rows, rest.For)
+	if rest := p.after(0, ms, 1000); rest.For != 0 {
+		t.Errorf("a rest of %s", rest.For)
+	}
+	if p.rows != firstRows {
+		t.Errorf("windows of %d rows, want %d", p.rows, firstRows)
 	}
 }
 
@@ -149,8 +152,8 @@ func TestPaceMakesNoUpForLostTime(t *testing.T) {
 	p := newPace(s)
 	p.after(0, ms, 100)
 	// An hour of silence, then a batch: the next is due a tenth of a second after.
-	if rest := p.after(time.Hour, ms, 100); rest.For != 99*ms || rest.Cause != ForRate {
-		t.Errorf("rest %+v, want 99ms for the rate", rest)
+	if got, want := p.after(time.Hour, ms, 100), (Rest{ForRate, 99 * ms}); got != want {
+		t.Errorf("rest %+v, want %+v", got, want)
 	}
 }
 

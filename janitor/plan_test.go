@@ -41,17 +41,19 @@ func TestPlan(t *testing.T) {
 				tab.exec(sql)
 			}
 			tab.Conn = connect(t, tab.url) // with the database's settings
-			tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			res, err := tab.runAt(t.Context(), noon, settings())
 			if variant.refuse != "" {
-				if err == nil || !strings.Contains(err.Error(), variant.refuse) || res.Outcome != Failed || tab.count("true") != 1001 {
-					t.Errorf("run: %+v, %v", res, err)
+				failed(t, "run", res, err, StopError, variant.refuse)
+				if left := tab.count("true"); left != 1001 {
+					t.Errorf("%d rows left, want all", left)
 				}
 				return
 			}
-			if err != nil || res.Deleted.Expired != 1000 {
-				t.Errorf("run: %+v, %v", res, err)
+			if err != nil {
+				t.Errorf("run: %v", err)
 			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run", res)
 			tab.survive("live")
 		})
 	}
@@ -83,7 +85,7 @@ func TestPlanOfBlocks(t *testing.T) {
 			for _, sql := range variant.setUp {
 				tab.exec(sql)
 			}
-			tab.fill(20_000, "'"+at(-2*week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.fill(20_000, constant(-2*week), "true", constant(-2*week))
 			r := newRun(tab.Conn, settings())
 			if err := tab.QueryRow(t.Context(), `SELECT 'refresh_tokens'::regclass::oid::bigint`).Scan(&r.session.oid); err != nil {
 				t.Fatal(err)
@@ -132,8 +134,8 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)
 	tab.exec(`CREATE INDEX revoked_ones ON refresh_tokens (revoked_at) WHERE is_revoked`)
-	tab.fill(20_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-	tab.fill(2000, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'::timestamptz - i * interval '1s'")
+	tab.fill(20_000, spread(week, time.Second), "false", "NULL")
+	tab.fill(2000, constant(week), "true", spread(-2*week, -time.Second))
 	r := newRun(tab.Conn, settings())
 	if err := r.setClocks(noon, noon, noon); err != nil {
 		t.Fatal(err)

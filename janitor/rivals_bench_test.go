@@ -14,9 +14,12 @@ var benchCron = flag.Bool("cron", false, "pg_cron too: it begins a job at the fu
 
 // way is one way to delete what expired.
 type way struct {
-	name    string
-	prepare func(*table) // not timed; nil: nothing
-	run     func(*table) work
+	name      string
+	prepare   func(*table) // not timed; nil: nothing
+	run       func(*table) work
+	byCron    bool // it takes pg_cron, and begins at the full minute
+	quadratic bool // ten times the rows take it a hundred times as long
+	sameWAL   bool // as another of them
 }
 
 // work is what a way did.
@@ -29,16 +32,16 @@ func (w work) rate() float64 { return float64(w.rows) / w.took.Seconds() }
 
 // ways are one DELETE, which the others are compared with, ours, and what one would use instead.
 var ways = []way{
-	{"one DELETE", nil, untilNone(true, `DELETE FROM refresh_tokens WHERE expires_at < $1::timestamptz`)},
-	{"token-janitor", nil, ours(0)},
-	{"token-janitor lifetime known", nil, ours(week)},
-	{"HyphaGraph's OR", nil, untilNone(true, or)},
-	{"LIMIT 5000 by ctid", nil, untilNone(false, `WITH batch AS MATERIALIZED (SELECT ctid FROM refresh_tokens WHERE expires_at < $1::timestamptz
+	{name: "one DELETE", run: untilNone(true, `DELETE FROM refresh_tokens WHERE expires_at < $1::timestamptz`)},
+	{name: "token-janitor", run: ours(0), sameWAL: true},
+	{name: "token-janitor lifetime known", run: ours(week)},
+	{name: "HyphaGraph's OR", run: untilNone(true, or)},
+	{name: "LIMIT 5000 by ctid", run: untilNone(false, `WITH batch AS MATERIALIZED (SELECT ctid FROM refresh_tokens WHERE expires_at < $1::timestamptz
 		ORDER BY expires_at LIMIT 5000 FOR UPDATE SKIP LOCKED) DELETE FROM refresh_tokens t USING batch WHERE t.ctid = batch.ctid`)},
-	{"LIMIT 1000 by id", nil, untilNone(false, limitByID)},
-	{"ids then 100 by id", nil, hundreds},
-	{"DROP partition", partitionByTime, dropPartition},
-	{"pg-cron", nil, cron},
+	{name: "LIMIT 1000 by id", run: untilNone(false, limitByID), quadratic: true},
+	{name: "ids then 100 by id", run: hundreds},
+	{name: "DROP partition", prepare: partitionByTime, run: dropPartition},
+	{name: "pg-cron", run: cron, byCron: true, sameWAL: true},
 }
 
 // wayOf is the way of that name.

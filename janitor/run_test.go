@@ -3,7 +3,6 @@ package janitor
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -47,22 +46,20 @@ func TestRulesToTheMicrosecond(t *testing.T) {
 		{token{name: "revoked long ago, expired, kept", expires: at(-time.Hour), revoked: true, revokedAt: at(-2 * week)}, Revoked},
 	}
 	for _, variant := range []struct {
-		name  string
-		setUp func(*table)
+		name   string
+		setUp  func(*table)
+		window int
 	}{
-		{"as migrated", func(*table) {}},
-		{"partitioned", (*table).partition},
-		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`) }},
-		{"windows of one", nil},
+		{"as migrated", func(*table) {}, 5000},
+		{"partitioned", (*table).partition, 5000},
+		{"index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`) }, 5000},
+		{"windows of one", func(*table) {}, 1},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
-			if variant.setUp != nil {
-				variant.setUp(tab)
-			} else {
-				s.BatchMaxRows = 1
-			}
+			variant.setUp(tab)
+			s.BatchMaxRows = variant.window
 			var want Counts
 			var survivors []string
 			for _, k := range tokens {
@@ -74,15 +71,15 @@ func TestRulesToTheMicrosecond(t *testing.T) {
 				}
 			}
 			s.DryRun = true
-			if res := tab.run(s); res.Would != want || res.Outcome != Drained || res.Deleted.Total() != 0 {
-				t.Errorf("dry run: %+v, want it to find %+v", res, want)
-			} else if res.Due[Expired] != (Range{"-infinity", at(-time.Hour - us)}) || res.Due[Revoked] != (Range{"-infinity", at(-week - us)}) {
-				t.Errorf("dry run: from when to when is %q", res.Due)
+			dry := expect{stop: StopDrained, would: want}.of(t, "dry run", tab.run(s))
+			if got := dry.Due[Expired]; got != (Range{"-infinity", at(-time.Hour - us)}) {
+				t.Errorf("dry run: what has expired is from %q", got)
+			}
+			if got := dry.Due[Revoked]; got != (Range{"-infinity", at(-week - us)}) {
+				t.Errorf("dry run: what was revoked is from %q", got)
 			}
 			s.DryRun = false
-			if res := tab.run(s); res.Deleted != want || res.Outcome != Drained || res.StopReason != StopDrained {
-				t.Errorf("run: %+v, want it to delete %+v", res, want)
-			}
+			expect{stop: StopDrained, deleted: want}.of(t, "run", tab.run(s))
 			tab.survive(survivors...)
 		})
 	}
@@ -113,9 +110,7 @@ func TestTokenLifetimeBoundsTheRevokedPass(t *testing.T) {
 		// A token that breaks the promise of --token-lifetime waits for its expiry.
 		token{name: "revoked, beyond the lifetime", expires: at(6 * 24 * time.Hour), revoked: true, revokedAt: at(-24*time.Hour - us)},
 	)
-	if res := tab.run(s); res.Deleted != (Counts{Revoked: 1}) {
-		t.Errorf("deleted %+v", res.Deleted)
-	}
+	expect{stop: StopDrained, deleted: Counts{Revoked: 1}}.of(t, "run", tab.run(s))
 	tab.survive("revoked, beyond the lifetime")
 }
 
@@ -128,14 +123,13 @@ func TestBudgets(t *testing.T) {
 		expires string // 1000 rows over i, all expired
 		change  func(*Settings)
 		deleted int64
-		outcome Outcome
 		stop    StopReason
 	}{
-		{"none", "'" + at(-2*time.Hour) + "'::timestamptz - i * interval '1s'", func(*Settings) {}, 1000, Drained, StopDrained},
-		{"max rows", "'" + at(-2*time.Hour) + "'::timestamptz - i * interval '1s'", func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
-		{"max rows in a tie", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRows = 250 }, 250, Partial, StopMaxRows},
-		{"max rows, to the row", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRows = 1000 }, 1000, Drained, StopDrained},
-		{"no time", "'" + at(-2*time.Hour) + "'", func(s *Settings) { s.MaxRunTime = 1 }, 0, Partial, StopMaxRunTime},
+		{name: "none", expires: spread(-2*time.Hour, -time.Second), change: func(*Settings) {}, deleted: 1000, stop: StopDrained},
+		{name: "max rows", expires: spread(-2*time.Hour, -time.Second), change: func(s *Settings) { s.MaxRows = 250 }, deleted: 250, stop: StopMaxRows},
+		{name: "max rows in a tie", expires: constant(-2 * time.Hour), change: func(s *Settings) { s.MaxRows = 250 }, deleted: 250, stop: StopMaxRows},
+		{name: "max rows, to the row", expires: constant(-2 * time.Hour), change: func(s *Settings) { s.MaxRows = 1000 }, deleted: 1000, stop: StopDrained},
+		{name: "no time", expires: constant(-2 * time.Hour), change: func(s *Settings) { s.MaxRunTime = 1 }, deleted: 0, stop: StopMaxRunTime},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
@@ -150,15 +144,20 @@ func TestBudgets(t *testing.T) {
 			}
 			s.DryRun = false
 			res := tab.run(s)
-			if res.Deleted.Expired != variant.deleted || res.Outcome != variant.outcome || res.StopReason != variant.stop {
-				t.Errorf("run: %+v", res)
-			}
+			expect{stop: variant.stop, deleted: Counts{Expired: variant.deleted}}.of(t, "run", res)
 			left := tab.count("token_hash <> 'live'")
 			if left != 1000-variant.deleted {
 				t.Errorf("%d expired rows left", left)
 			}
-			if overdue := res.Overdue[Expired]; !overdue.Known || overdue.Rows != left || (left > 0) != (overdue.Oldest >= time.Hour) {
-				t.Errorf("overdue %+v, want %d rows", overdue, left)
+			overdue := res.Overdue[Expired]
+			if !overdue.Known {
+				t.Error("it does not know what is overdue")
+			}
+			if overdue.Rows != left {
+				t.Errorf("%d rows are overdue, want %d", overdue.Rows, left)
+			}
+			if (left > 0) != (overdue.Oldest >= time.Hour) {
+				t.Errorf("the oldest of %d rows is overdue for %s", left, overdue.Oldest)
 			}
 			if tab.count("token_hash = 'live'") != 1 {
 				t.Error("the live token is gone")
@@ -205,34 +204,31 @@ func TestFloors(t *testing.T) {
 
 	tab.insert(due...)
 	s.Floors = first.Floors
-	if second := tab.run(s); second.Deleted != (Counts{Expired: 1, Revoked: 1}) || second.Outcome != Drained {
-		t.Errorf("run with rows below its floors: %+v", second)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 1, Revoked: 1}}.of(t, "run with rows below its floors", tab.run(s))
 	tab.survive("live")
 
 	// A hundred thousand dead entries that a snapshot keeps from being cleaned.
 	tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
-	tab.fill(100_000, "'"+at(-3*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(100_000, spread(-3*time.Hour, -time.Second), "false", "NULL")
 	s.Floors = tab.run(s).Floors
 	tab.insert(due...)
 	tab.insert(token{name: "expires later", expires: at(-time.Hour)})
 	third, err := tab.runAt(t.Context(), noon.Add(time.Minute), s)
-	if err != nil || third.Deleted != (Counts{Expired: 1, Revoked: 1}) || third.Outcome != Drained {
-		t.Errorf("run from the floor: %+v, %v", third, err)
+	if err != nil {
+		t.Errorf("run from the floor: %v", err)
 	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 1, Revoked: 1}}.of(t, "run from the floor", third)
 	tab.survive("live", "expired")
 
 	s.Floors = nil
-	if last := tab.run(s); last.Deleted != (Counts{Expired: 1}) {
-		t.Errorf("run from the start: %+v", last)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 1}}.of(t, "run from the start", tab.run(s))
 	tab.survive("live")
 }
 
 func TestCancelledBetweenBatches(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	s.BatchMaxRows = 100
 	ctx, cancel := context.WithCancel(t.Context())
 	s.OnBatch = func(b Batch) {
@@ -241,9 +237,10 @@ func TestCancelledBetweenBatches(t *testing.T) {
 		}
 	}
 	res, err := tab.runAt(ctx, noon, s)
-	if err != nil || res.Outcome != Partial || res.StopReason != StopCancelled || res.Deleted.Expired != 300 {
-		t.Errorf("run: %+v, %v", res, err)
+	if err != nil {
+		t.Errorf("run: %v", err)
 	}
+	expect{stop: StopCancelled, deleted: Counts{Expired: 300}}.of(t, "run", res)
 	if left := tab.count("true"); left != 700 {
 		t.Errorf("%d rows left, want 700", left)
 	}
@@ -253,26 +250,23 @@ func TestAnotherJanitorAtWork(t *testing.T) {
 	t.Parallel()
 	tab, other := newTable(t), (*table)(nil)
 	other = &table{Conn: connect(t, tab.url), t: t, url: tab.url}
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other.exec(`BEGIN`)
 	other.exec(`SELECT pg_advisory_xact_lock(1953128814, 'refresh_tokens'::regclass::oid::int)`)
 	s := settings()
 	res := tab.run(s)
-	if res.Outcome != Skipped || res.StopReason != StopOther || res.Deleted.Total() != 0 || res.Overdue[Expired].Known {
-		t.Errorf("run beside another: %+v", res)
+	expect{stop: StopOther}.of(t, "run beside another", res)
+	if res.Overdue[Expired].Known {
+		t.Errorf("run beside another: overdue %+v, which is the other's to tell", res.Overdue[Expired])
 	}
 	if left := tab.count("true"); left != 1000 {
 		t.Errorf("%d rows left, want all", left)
 	}
 	s.DryRun = true
-	if res := tab.run(s); res.Outcome != Drained || res.Would.Expired != 1000 {
-		t.Errorf("dry run beside another: %+v", res)
-	}
+	expect{stop: StopDrained, would: Counts{Expired: 1000}}.of(t, "dry run beside another", tab.run(s))
 	other.exec(`COMMIT`)
 	s.DryRun = false
-	if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 1000 {
-		t.Errorf("run after the other: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run after the other", tab.run(s))
 }
 
 func TestNothingStaysOnTheConnection(t *testing.T) {
@@ -288,7 +282,7 @@ func TestNothingStaysOnTheConnection(t *testing.T) {
 		return s
 	}
 	before := state()
-	tab.fill(10, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(10, constant(-2*time.Hour), "false", "NULL")
 	tab.run(settings())
 	if after := state(); after != before {
 		t.Errorf("the session was %q and is %q", before, after)
@@ -300,15 +294,13 @@ func TestTableGone(t *testing.T) {
 	tab, s := newTable(t), settings()
 	s.Table = pgx.Identifier{"public", `no "such" table`}
 	res, err := Run(t.Context(), tab.Conn, s)
-	if err == nil || !strings.Contains(err.Error(), "is not there") || res.Outcome != Failed || res.StopReason != StopError {
-		t.Errorf("run: %+v, %v", res, err)
-	}
+	failed(t, "run", res, err, StopError, "is not there")
 }
 
 func TestServerGoneInTheMiddle(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other := &table{Conn: connect(t, tab.url), t: t, url: tab.url}
 	s.BatchMaxRows = 100
 	pid := tab.PgConn().PID()
@@ -318,8 +310,15 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 		}
 	}
 	res, err := tab.runAt(t.Context(), noon, s)
-	if err == nil || errors.Is(err, context.Canceled) || res.Outcome != Failed || res.Deleted.Expired != 300 || res.Overdue[Expired].Known {
-		t.Errorf("run: %+v, %v", res, err)
+	failed(t, "run", res, err, StopConnection, "")
+	if errors.Is(err, context.Canceled) {
+		t.Errorf("run: %v, and nobody cancelled it", err)
+	}
+	if res.Deleted.Expired != 300 {
+		t.Errorf("deleted %d, want 300", res.Deleted.Expired)
+	}
+	if res.Overdue[Expired].Known {
+		t.Errorf("overdue %+v, of a server that is gone", res.Overdue[Expired])
 	}
 	if left := other.count("true"); left != 700 {
 		t.Errorf("%d rows left, want the 700 that the result does not claim", left)
@@ -330,9 +329,10 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 func TestLowRate(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(5000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "i % 1000 = 0", "'"+at(-2*week)+"'")
+	tab.fill(5000, spread(week, time.Second), "i % 1000 = 0", constant(-2*week))
 	s.MaxRate = 100
-	if res := tab.run(s); res.Deleted.Revoked != 5 || res.Outcome != Drained || res.Batches[Revoked] > 6 {
-		t.Errorf("run: %+v", res)
+	res := expect{stop: StopDrained, deleted: Counts{Revoked: 5}}.of(t, "run", tab.run(s))
+	if n := res.Batches[Revoked]; n > 6 {
+		t.Errorf("%d batches, at most 6 allowed", n)
 	}
 }

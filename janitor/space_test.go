@@ -18,9 +18,9 @@ func TestSpace(t *testing.T) {
 		leaves []string
 		more   int64 // expired rows that setting up makes
 	}{
-		{"as migrated", nil, []string{"refresh_tokens"}, 0},
-		{"partitioned", (*table).partition, []string{"part0", "part1", "part2"}, 0},
-		{"with the least rights", (*table).lessRights, []string{"refresh_tokens"}, 200},
+		{name: "as migrated", leaves: []string{"refresh_tokens"}},
+		{name: "partitioned", setUp: (*table).partition, leaves: []string{"part0", "part1", "part2"}},
+		{name: "with the least rights", setUp: (*table).lessRights, leaves: []string{"refresh_tokens"}, more: 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -42,11 +42,18 @@ func TestSpace(t *testing.T) {
 			}
 
 			got := tab.run(settings()).Space
-			if !got.Known || got.DeadRows != 1000+c.more || got.LiveRows != 2000 || !got.Vacuumed.IsZero() {
-				t.Errorf("after the run: %+v", got)
+			got.holds(t, "after the run", 2000, 1000+c.more)
+			if !got.Vacuumed.IsZero() {
+				t.Errorf("after the run: vacuumed at %s", got.Vacuumed)
 			}
-			if got.TableBytes < 3000*100 || got.IndexBytes < 3000*16 || got.TableBytes+got.IndexBytes > 8<<20 {
-				t.Errorf("3000 rows take %+v", got)
+			if got.TableBytes < 3000*100 {
+				t.Errorf("3000 rows take %d bytes in the table", got.TableBytes)
+			}
+			if got.IndexBytes < 3000*16 {
+				t.Errorf("3000 rows take %d bytes in indexes", got.IndexBytes)
+			}
+			if all := got.TableBytes + got.IndexBytes; all > 8<<20 {
+				t.Errorf("3000 rows take %d bytes", all)
 			}
 			// As between two runs of a daemon, whose connection ends: what it had not told it tells then.
 			next := tab.other()
@@ -55,10 +62,25 @@ func TestSpace(t *testing.T) {
 			next.await(fmt.Sprintf(`NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d)`, pid))
 			next.exec(`VACUUM refresh_tokens`)
 			got = next.run(settings()).Space
-			if !got.Known || got.DeadRows != 0 || got.LiveRows != 2000 || time.Since(got.Vacuumed).Abs() > time.Minute {
-				t.Errorf("after a vacuum: %+v", got)
+			got.holds(t, "after a vacuum", 2000, 0)
+			if time.Since(got.Vacuumed).Abs() > time.Minute {
+				t.Errorf("after a vacuum: vacuumed at %s", got.Vacuumed)
 			}
 		})
+	}
+}
+
+// holds fails the test unless the space is known to hold so many rows.
+func (got Space) holds(t *testing.T, when string, live, dead int64) {
+	t.Helper()
+	if !got.Known {
+		t.Errorf("%s: it is not known", when)
+	}
+	if got.LiveRows != live {
+		t.Errorf("%s: %d live rows, want %d", when, got.LiveRows, live)
+	}
+	if got.DeadRows != dead {
+		t.Errorf("%s: %d dead rows, want %d", when, got.DeadRows, dead)
 	}
 }
 
@@ -67,8 +89,8 @@ func TestWhoTellsOfSpace(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	other := tab.hold(`SELECT pg_advisory_xact_lock(1953128814, 'refresh_tokens'::regclass::oid::integer)`)
-	if res := tab.run(s); res.Outcome != Skipped || res.Space.Known {
-		t.Errorf("beside another: %+v", res)
+	if res := (expect{stop: StopOther}).of(t, "beside another", tab.run(s)); res.Space.Known {
+		t.Errorf("beside another: %+v", res.Space)
 	}
 	s.DryRun = true
 	if res := tab.run(s); !res.Space.Known {

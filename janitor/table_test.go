@@ -40,6 +40,7 @@ type table struct {
 	url string
 
 	tune   func(*run)     // for its runs; nil: they are as they are
+	taken  *recorder      // of the transitions of its runs; nil: none are kept
 	server *pgtemp.Server // of a benchmark's table
 }
 
@@ -161,6 +162,11 @@ func (tab *table) survive(want ...string) {
 func (tab *table) runAt(ctx context.Context, now time.Time, s Settings) (Result, error) {
 	tab.t.Helper()
 	r := newRun(tab.Conn, s)
+	taken := tab.taken
+	if taken == nil {
+		taken = &recorder{}
+	}
+	r.tuning.observe = taken.watch(tab.t)
 	if tab.tune != nil {
 		tab.tune(r)
 	}
@@ -186,3 +192,13 @@ func (tab *table) run(s Settings) Result {
 
 // at is noon plus d, in PostgreSQL's words.
 func at(d time.Duration) string { return timestamp(noon.Add(d)) }
+
+// constant is the expression of rows that all have one time, for fill.
+func constant(d time.Duration) string { return "'" + at(d) + "'" }
+
+// spread is the expression of rows that follow one another by a step, from noon plus d on.
+func spread(d, step time.Duration) string { return spreadFrom(at(d), step) }
+
+func spreadFrom(at string, step time.Duration) string {
+	return fmt.Sprintf("'%s'::timestamptz + i * interval '%d microseconds'", at, step.Microseconds())
+}

@@ -49,7 +49,7 @@ func TestThrottles(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			tab.insert(token{name: "live", expires: at(week)})
-			tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+			tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			end := sync.OnceFunc(c.begin(tab))
 			t.Cleanup(end)
 			c.ask(&s)
@@ -63,8 +63,9 @@ func TestThrottles(t *testing.T) {
 				s.OnRest = nil
 			}
 			res := tab.run(s)
-			if res.Outcome != Drained || res.Deleted.Expired != 1000 || res.Rested[c.cause] < throttlePause {
-				t.Errorf("run: %+v", res)
+			expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run", res)
+			if rested := res.Rested[c.cause]; rested < throttlePause {
+				t.Errorf("rested %s, want %s at least", rested, throttlePause)
 			}
 			tab.survive("live")
 		})
@@ -77,9 +78,7 @@ func TestThrottleIsBoundedByTime(t *testing.T) {
 	tab.insert(token{name: "expired", expires: at(-2 * time.Hour)})
 	tab.hold(`LOCK TABLE refresh_tokens IN SHARE UPDATE EXCLUSIVE MODE`) // as vacuum does
 	s.YieldToVacuum, s.MaxRunTime = true, 100*time.Millisecond
-	if res := tab.run(s); res.Outcome != Partial || res.StopReason != StopMaxRunTime || res.Deleted.Total() != 0 {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopMaxRunTime}.of(t, "run", tab.run(s))
 	tab.survive("expired")
 }
 
@@ -94,7 +93,7 @@ func TestWaitsForAStandby(t *testing.T) {
 	t.Cleanup(func() { _ = primary.Stop() })
 	tab := headOn(t, primary)
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(3000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(3000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	standby, err := primary.Standby(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +114,9 @@ func TestWaitsForAStandby(t *testing.T) {
 		}
 	}
 	res := tab.run(s)
-	if res.Outcome != Drained || res.Deleted.Expired != 3000 || !waited {
-		t.Errorf("run: %+v, waited: %v", res, waited)
+	expect{stop: StopDrained, deleted: Counts{Expired: 3000}}.of(t, "run", res)
+	if !waited {
+		t.Error("it did not wait")
 	}
 	tab.survive("live")
 }
@@ -126,7 +126,7 @@ func TestWaitsForAStandbyThatWasBehind(t *testing.T) {
 	t.Parallel()
 	pgtemp.Require(t, "pg_basebackup")
 	primary, tab := own(t)
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	const apart = 5 * time.Second
 	standby, err := primary.Standby(t.Context(), pgtemp.Setting("recovery_min_apply_delay", fmt.Sprint(apart.Milliseconds())+"ms"))
 	if err != nil {
@@ -147,8 +147,9 @@ func TestWaitsForAStandbyThatWasBehind(t *testing.T) {
 	s := settings()
 	s.MaxReplicaLag = apart / 5
 	s.MaxRunTime = apart / 2
-	if res := tab.run(s); res.StopReason != StopMaxRunTime || res.Deleted.Total() != 0 || res.Rested[ForReplicaLag] == 0 {
-		t.Errorf("run: %+v", res)
+	res := expect{stop: StopMaxRunTime}.of(t, "run", tab.run(s))
+	if res.Rested[ForReplicaLag] == 0 {
+		t.Errorf("it did not rest for the standby: %v", res.Rested)
 	}
 }
 
@@ -158,7 +159,7 @@ func TestDoesNotWaitForAReceiver(t *testing.T) {
 	receive := pgtemp.Require(t, "pg_receivewal")
 	_, tab := own(t)
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	ctx, stop := context.WithCancel(t.Context())
 	receiver := exec.CommandContext(ctx, receive, "-D", t.TempDir(), "-d", tab.url, "-s", "1")
 	if err := receiver.Start(); err != nil {
@@ -169,9 +170,7 @@ func TestDoesNotWaitForAReceiver(t *testing.T) {
 	s.MaxReplicaLag = time.Second
 	s.MaxRunTime = 30 * time.Second
 	tab.await(`EXISTS (SELECT FROM pg_stat_replication WHERE write_lsn IS NOT NULL AND replay_lsn IS NULL)`)
-	if res := tab.run(s); res.Outcome != Drained || res.Deleted.Expired != 1000 {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run", tab.run(s))
 	tab.await(`EXISTS (SELECT FROM pg_stat_replication)`) // else this proves nothing
 	tab.survive("live")
 }
@@ -181,7 +180,7 @@ func TestWaitsForTheArchive(t *testing.T) {
 	t.Parallel()
 	_, tab := own(t, pgtemp.Setting("archive_mode", "on"), pgtemp.Setting("archive_command", "false"))
 	tab.insert(token{name: "live", expires: at(week)})
-	tab.fill(1000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
+	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	for range 3 {
 		tab.exec(`INSERT INTO users VALUES (gen_random_uuid())`)
 		tab.exec(`SELECT pg_switch_wal()`)
@@ -200,8 +199,9 @@ func TestWaitsForTheArchive(t *testing.T) {
 			other.exec(`SELECT pg_switch_wal()`)
 		}
 	}
-	if res := tab.run(s); !mended || res.Outcome != Drained || res.Deleted.Expired != 1000 {
-		t.Errorf("mended: %t, run: %+v", mended, res)
+	expect{stop: StopDrained, deleted: Counts{Expired: 1000}}.of(t, "run", tab.run(s))
+	if !mended {
+		t.Error("it did not wait")
 	}
 	tab.survive("live")
 }
@@ -236,7 +236,11 @@ func TestReplicaLagNeedsTheRightToSee(t *testing.T) {
 	tab, s := newTable(t), settings()
 	tab.lessRights()
 	s.MaxReplicaLag = time.Second
-	if res, err := tab.runAt(t.Context(), noon, s); err == nil || res.Deleted.Total() != 0 {
-		t.Errorf("run: %+v, %v", res, err)
+	res, err := tab.runAt(t.Context(), noon, s)
+	if err == nil {
+		t.Error("run: no error")
+	}
+	if res.Deleted.Total() != 0 {
+		t.Errorf("deleted %+v", res.Deleted)
 	}
 }

@@ -11,14 +11,12 @@ func TestTieInABacklog(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	s.BatchMaxRows, s.MaxRate = 100_000, 20_000
-	tab.fill(2100, "'"+at(-3*time.Hour)+"'", "false", "NULL")
-	tab.fill(20_000, "'"+at(-2*time.Hour)+"'::timestamptz + i * interval '10ms'", "false", "NULL")
+	tab.fill(2100, constant(-3*time.Hour), "false", "NULL")
+	tab.fill(20_000, spread(-2*time.Hour, 10*time.Millisecond), "false", "NULL")
 	tab.insert(token{name: "live", expires: at(time.Minute)})
 	largest := int64(0)
 	s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
-	if res := tab.run(s); res.Deleted != (Counts{Expired: 22_100}) || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Expired: 22_100}}.of(t, "run", tab.run(s))
 	// Blocks hold a few rows more or less than those before.
 	if most := int64(s.MaxRate / ratePerWindow * 11 / 10); largest > most {
 		t.Errorf("a batch of %d rows, at most %d allowed", largest, most)
@@ -30,30 +28,33 @@ func TestTies(t *testing.T) {
 	t.Parallel()
 	const ties = 4000
 	for _, variant := range []struct {
-		name, at, revoked, revokedAt string
-		setUp                        func(*table)
-		want                         Counts
+		name      string
+		at        string // expires_at of the tie
+		revoked   string
+		revokedAt string
+		setUp     func(*table)
+		want      Counts
 	}{
-		{"expired", at(-2 * time.Hour), "false", "NULL", nil, Counts{Expired: ties + 2}},
-		{"expired, partitioned", at(-2 * time.Hour), "false", "NULL", (*table).partition, Counts{Expired: ties + 2}},
-		{"expired, a descending index", at(-2 * time.Hour), "false", "NULL", func(tab *table) {
+		{name: "expired", at: at(-2 * time.Hour), revoked: "false", revokedAt: "NULL", want: Counts{Expired: ties + 2}},
+		{name: "expired, partitioned", at: at(-2 * time.Hour), revoked: "false", revokedAt: "NULL", setUp: (*table).partition, want: Counts{Expired: ties + 2}},
+		{name: "expired, a descending index", at: at(-2 * time.Hour), revoked: "false", revokedAt: "NULL", setUp: func(tab *table) {
 			tab.exec(`DROP INDEX ix_refresh_tokens_expires_at`)
 			tab.exec(`CREATE INDEX ON refresh_tokens (expires_at DESC)`)
-		}, Counts{Expired: ties + 2}},
-		{"expired, an index with a second column", at(-2 * time.Hour), "false", "NULL", func(tab *table) {
+		}, want: Counts{Expired: ties + 2}},
+		{name: "expired, an index with a second column", at: at(-2 * time.Hour), revoked: "false", revokedAt: "NULL", setUp: func(tab *table) {
 			tab.exec(`DROP INDEX ix_refresh_tokens_expires_at`)
 			tab.exec(`CREATE INDEX ON refresh_tokens (expires_at, created_at)`)
 			// Those from the middle of the heap are the first and the last in the index.
 			tab.exec(`CREATE SEQUENCE made`)
 			tab.exec(`ALTER TABLE refresh_tokens ALTER created_at SET DEFAULT '` + at(-week) + `'::timestamptz + (nextval('made') + 2500) % 5000 * interval '1s'`)
-		}, Counts{Expired: ties + 2}},
-		{"expired at -infinity", "-infinity", "false", "NULL", nil, Counts{Expired: ties + 2}},
-		{"revoked half, one expiry", at(week), "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, never expiring", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", nil, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked half, partitioned", "infinity", "i % 2 = 0", "'" + at(-2*week) + "'", (*table).partition, Counts{Expired: 2, Revoked: ties / 2}},
-		{"revoked at once", at(week), "true", "'" + at(-2*week) + "'", func(tab *table) {
+		}, want: Counts{Expired: ties + 2}},
+		{name: "expired at -infinity", at: "-infinity", revoked: "false", revokedAt: "NULL", want: Counts{Expired: ties + 2}},
+		{name: "revoked half, one expiry", at: at(week), revoked: "i % 2 = 0", revokedAt: constant(-2 * week), want: Counts{Expired: 2, Revoked: ties / 2}},
+		{name: "revoked half, never expiring", at: "infinity", revoked: "i % 2 = 0", revokedAt: constant(-2 * week), want: Counts{Expired: 2, Revoked: ties / 2}},
+		{name: "revoked half, partitioned", at: "infinity", revoked: "i % 2 = 0", revokedAt: constant(-2 * week), setUp: (*table).partition, want: Counts{Expired: 2, Revoked: ties / 2}},
+		{name: "revoked at once", at: at(week), revoked: "true", revokedAt: constant(-2 * week), setUp: func(tab *table) {
 			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
-		}, Counts{Expired: 2, Revoked: ties}},
+		}, want: Counts{Expired: 2, Revoked: ties}},
 	} {
 		test := func(t *testing.T, few int64) {
 			t.Parallel()
@@ -68,20 +69,16 @@ func TestTies(t *testing.T) {
 				token{name: "live", expires: at(time.Minute)},
 			)
 			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
-			tab.fill(1000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
+			tab.fill(1000, spread(week, time.Second), "false", "NULL")
 			tab.fill(ties/2, "'"+variant.at+"'", variant.revoked, variant.revokedAt)
 			tab.exec(`VACUUM refresh_tokens`)
 			s.BatchMaxRows = 500
 			largest := int64(0)
 			s.OnBatch = func(b Batch) { largest = max(largest, b.Rows) }
 			s.DryRun = true
-			if res := tab.run(s); res.Would != variant.want {
-				t.Errorf("dry run found %+v, want %+v", res.Would, variant.want)
-			}
+			expect{stop: StopDrained, would: variant.want}.of(t, "dry run", tab.run(s))
 			s.DryRun, largest = false, 0 // to count them is no burden
-			if res := tab.run(s); res.Deleted != variant.want || res.Outcome != Drained {
-				t.Errorf("run: %+v, want %+v", res, variant.want)
-			}
+			expect{stop: StopDrained, deleted: variant.want}.of(t, "run", tab.run(s))
 			if largest > int64(s.BatchMaxRows) {
 				t.Errorf("a batch of %d rows, at most %d allowed", largest, s.BatchMaxRows)
 			}
@@ -103,14 +100,12 @@ func TestTieAtInfinityTimesOut(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	const due = 300
-	tab.fill(due, "'infinity'", "true", "'"+at(-2*week)+"'")
+	tab.fill(due, "'infinity'", "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: forever})
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER slow AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
 	s.StatementTimeout = 400 * time.Millisecond
-	if res := tab.run(s); res.Deleted.Revoked != due || res.Outcome != Drained {
-		t.Errorf("run: %+v", res)
-	}
+	expect{stop: StopDrained, deleted: Counts{Revoked: due}}.of(t, "run", tab.run(s))
 	tab.survive("live")
 }
 
@@ -119,12 +114,13 @@ func TestTieAtInfinityTimesOut(t *testing.T) {
 func TestTieInALargeHeap(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
-	tab.fill(50_000, "'"+at(week)+"'::timestamptz + i * interval '1s'", "false", "NULL")
-	tab.fill(100, "'"+at(-2*time.Hour)+"'", "false", "NULL")
+	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
+	tab.fill(50_000, spread(week, time.Second), "false", "NULL")
+	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
 	s.MaxRate, s.TokenLifetime = 1000, week
 	res := tab.run(s)
-	if res.Deleted.Expired != 200 || res.Outcome != Drained || res.Batches[Expired] > 5 {
-		t.Errorf("run: %+v", res)
+	expect{stop: StopDrained, deleted: Counts{Expired: 200}}.of(t, "run", res)
+	if n := res.Batches[Expired]; n > 5 {
+		t.Errorf("%d batches, at most 5 allowed", n)
 	}
 }

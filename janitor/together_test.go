@@ -18,8 +18,8 @@ func TestTogether(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
 			tab.insert(token{name: "live", expires: at(week)}, token{name: "revoked today", expires: at(week), revoked: true, revokedAt: at(-time.Hour)})
-			tab.fill(20000, "'"+at(-2*time.Hour)+"'::timestamptz - i * interval '1s'", "false", "NULL")
-			tab.fill(5000, "'"+at(week)+"'", "true", "'"+at(-2*week)+"'")
+			tab.fill(20000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.fill(5000, constant(week), "true", constant(-2*week))
 			url := tab.url
 			if through != "" {
 				url = pgtemp.Bouncer(t, tab.url, through)

@@ -48,8 +48,8 @@ func headDump(t testing.TB) string {
 func TestTableIsAsAlembicMakesIt(t *testing.T) {
 	t.Parallel()
 	theirs := pgtemp.Empty(t)
-	api := newAPI(t, theirs, "alembic")
-	api.must(t, "upgrade", "003_add_users")
+	alembic := newAPI(t, theirs, "alembic")
+	alembic.must(t, "upgrade", "003_add_users")
 	before := dump(t, theirs)
 
 	conn := connect(t, theirs)

@@ -43,7 +43,7 @@ func TestRowsHeld(t *testing.T) {
 				return
 			default:
 			}
-			began := time.Now()
+			roundBegan := time.Now()
 			for _, sql := range []string{
 				`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at, is_revoked)
 				 SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', kind || gen_random_uuid(), now() + life, false
@@ -57,7 +57,7 @@ func TestRowsHeld(t *testing.T) {
 				}
 			}
 			made++
-			slowest = max(slowest, time.Since(began))
+			slowest = max(slowest, time.Since(roundBegan))
 		}
 	})
 	ticks := 0

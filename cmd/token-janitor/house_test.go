@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -27,23 +28,41 @@ var rooms = map[string][]string{
 	"metrics":           {"janitor"},
 	"migrations":        {},
 	"migrations/pgtemp": {"migrations"},
-	"cmd/token-janitor": {"janitor", "metrics", "migrations"},
-	"cmd/demo":          {"janitor", "migrations", "migrations/pgtemp"},
+	"cmd/token-janitor": {"janitor", "metrics", "migrations", configRoom, scheduleRoom, statusRoom, textRoom},
+	"cmd/demo":          {"janitor", "migrations", "migrations/pgtemp", migrationstestRoom},
+
+	configRoom:         {"janitor", scheduleRoom, textRoom},
+	scheduleRoom:       {textRoom},
+	statusRoom:         {"janitor", "migrations", scheduleRoom, textRoom},
+	textRoom:           {},
+	migrationstestRoom: {"migrations", "migrations/pgtemp"},
 }
+
+// The rooms within a room.
+const (
+	configRoom         = "cmd/token-janitor/internal/config"
+	scheduleRoom       = "cmd/token-janitor/internal/schedule"
+	statusRoom         = "cmd/token-janitor/internal/status"
+	textRoom           = "cmd/token-janitor/internal/text"
+	migrationstestRoom = "migrations/migrationstest"
+)
 
 // doors says through which files each third-party module comes in. A module that
 // is not here needs a reason in the commit that adds it.
 var doors = map[string][]string{
 	"github.com/jackc/pgx/v5": {
-		"janitor/*.go", "migrations/*.go", "migrations/pgtemp/*.go", "cmd/token-janitor/*.go", "cmd/demo/*.go"},
+		"janitor/*.go", "migrations/*.go", "migrations/pgtemp/*.go", migrationstestRoom + "/*.go", "cmd/token-janitor/*.go", configRoom + "/*.go", "cmd/demo/*.go"},
 	"github.com/prometheus/client_golang":        {"metrics/*.go"},
 	"github.com/prometheus/exporter-toolkit":     {"cmd/token-janitor/*.go"},
-	"github.com/ardanlabs/conf/v3":               {"cmd/token-janitor/config.go"},
-	"github.com/robfig/cron/v3":                  {"cmd/token-janitor/schedule.go"},
+	"github.com/ardanlabs/conf/v3":               {"cmd/token-janitor/config.go", configRoom + "/*.go"},
+	"github.com/robfig/cron/v3":                  {"cmd/token-janitor/schedule.go", scheduleRoom + "/*.go"},
 	"golang.org/x/term":                          {"cmd/token-janitor/*.go"},
-	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/bar.go"},
+	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/*bar.go"},
 	"github.com/fergusstrange/embedded-postgres": {"migrations/pgtemp/*.go"},
 }
+
+// hidden are the modules that one room hides from all others.
+var hidden = []string{"github.com/ardanlabs/conf/v3", "github.com/robfig/cron/v3"}
 
 // libraries never log, exit, read env or flags, or keep package variables.
 var libraries = []string{"janitor", "metrics", "migrations"}
@@ -143,6 +162,23 @@ func TestImportsGoOneWayAndEachModuleHasOneDoor(t *testing.T) {
 			} else if strings.Contains(first, ".") && !comesIn(imported, s.name) {
 				t.Errorf("%s imports %s, which has no door there", s.name, imported)
 			}
+		}
+	}
+}
+
+func TestOneRoomHidesAModule(t *testing.T) {
+	t.Parallel()
+	for _, module := range hidden {
+		importers := map[string]bool{}
+		for _, s := range sources(t) {
+			for _, imported := range s.imports(t) {
+				if imported == module || strings.HasPrefix(imported, module+"/") {
+					importers[s.room] = true
+				}
+			}
+		}
+		if len(importers) != 1 {
+			t.Errorf("%s is imported by %q, want one room", module, slices.Sorted(maps.Keys(importers)))
 		}
 	}
 }
@@ -253,7 +289,7 @@ func TestOneExit(t *testing.T) {
 	t.Parallel()
 	var exits []string
 	for _, s := range sources(t) {
-		if s.room != "cmd/token-janitor" {
+		if s.room != "cmd/token-janitor" && !strings.HasPrefix(s.room, "cmd/token-janitor/") {
 			continue
 		}
 		exits = append(exits, uses(s, "os", "Exit")...)
@@ -291,6 +327,103 @@ func selects(e ast.Expr, pkg, name string) bool {
 	}
 	x, ok := sel.X.(*ast.Ident)
 	return ok && x.Name == pkg
+}
+
+// mostFields is how many fields a struct of the engine may have: one with more is several things. But what
+// a run is told and tells has as many as there is to say, and statements has one for each text.
+const mostFields = 12
+
+var wide = []string{"Settings", "Result", "statements"}
+
+func TestStructsOfTheEngineAreSmall(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		for name, fields := range structs(s) {
+			if n := fields.NumFields(); s.room == "janitor" && n > mostFields && !slices.Contains(wide, name) {
+				t.Errorf("%s: %s has %d fields, at most %d allowed", s.where(fields), name, n, mostFields)
+			}
+		}
+	}
+}
+
+// embedders are the structs of the engine that may embed a type. A struct that embeds what holds or calls it
+// has all of its methods, and a reader no longer sees which way calls go. Readers may embed *scan as well.
+var embedders = map[string][]string{
+	"scan":     {"pass"},
+	"Settings": {"run", "batcher"},
+}
+
+func TestNoStructEmbedsItsCaller(t *testing.T) {
+	t.Parallel()
+	all := sources(t)
+	steps := map[string]bool{} // the readers: what has a method called step
+	for _, s := range all {
+		for _, d := range s.ast.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "step" {
+				steps[typeName(f.Recv.List[0].Type)] = true
+			}
+		}
+	}
+	for _, s := range all {
+		if s.room != "janitor" {
+			continue
+		}
+		for name, fields := range structs(s) {
+			for _, f := range fields.List {
+				if len(f.Names) > 0 {
+					continue
+				}
+				embedded := typeName(f.Type)
+				if !slices.Contains(embedders[embedded], name) && (embedded != "scan" || !steps[name]) {
+					t.Errorf("%s: %s embeds %s", s.where(f), name, embedded)
+				}
+			}
+		}
+	}
+	if len(steps) == 0 {
+		t.Error("there is no reader: this test proves nothing")
+	}
+}
+
+// structs are the struct types that a file declares, by name.
+func structs(s source) map[string]*ast.FieldList {
+	found := map[string]*ast.FieldList{}
+	ast.Inspect(s.ast, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok {
+			if st, ok := spec.Type.(*ast.StructType); ok {
+				found[spec.Name.Name] = st.Fields
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// typeName is the name of a type, or of what it points to.
+func typeName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return typeName(e.X)
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	case *ast.IndexExpr:
+		return typeName(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
+}
+
+// mostLines is how long a file may be.
+const mostLines = 320
+
+func TestFilesAreShort(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		if lines := bytes.Count(s.text, []byte("\n")); lines > mostLines {
+			t.Errorf("%s has %d lines, at most %d allowed", s.name, lines, mostLines)
+		}
+	}
 }
 
 func TestNothingElseLiesAtTheTop(t *testing.T) {

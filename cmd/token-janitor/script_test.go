@@ -121,13 +121,13 @@ func (s *stage) clear() {
 var tokensSQL string
 
 func (s *stage) database(ts *testscript.TestScript, args []string) error {
-	make := map[string]func(testing.TB) string{
+	create := map[string]func(testing.TB) string{
 		"empty": pgtemp.Empty, "users": pgtemp.Head, "head": pgtemp.Head, "tokens": pgtemp.Head,
 	}[args[0]]
-	if make == nil {
+	if create == nil {
 		return fmt.Errorf("no database is called %q", args[0])
 	}
-	u, err := url.Parse(make(s.tb))
+	u, err := url.Parse(create(s.tb))
 	if err != nil {
 		return err
 	}

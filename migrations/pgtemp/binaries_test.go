@@ -16,9 +16,9 @@ import (
 )
 
 func TestVariableNamesTheFolderAndNoOther(t *testing.T) {
-	real := Shared(t).BinDir()
+	works := Shared(t).BinDir()
 	half := t.TempDir()
-	if err := os.Symlink(filepath.Join(real, "initdb"), filepath.Join(half, "initdb")); err != nil {
+	if err := os.Symlink(filepath.Join(works, "initdb"), filepath.Join(half, "initdb")); err != nil {
 		t.Fatal(err)
 	}
 	broken, stranger := programs(t, "exit 7"), programs(t, "echo 'mysqld 8.0'")
@@ -59,17 +59,17 @@ func TestVariableNamesTheFolderAndNoOther(t *testing.T) {
 	}
 
 	t.Run("relative", func(t *testing.T) {
-		t.Chdir(filepath.Dir(real))
-		t.Setenv(binVariable, filepath.Base(real))
+		t.Chdir(filepath.Dir(works))
+		t.Setenv(binVariable, filepath.Base(works))
 		bin, err := find(t.Context(), defaults(), who)
-		if err != nil || bin.dir != real {
-			t.Errorf("found %s, %v, want %s", bin.dir, err, real)
+		if err != nil || bin.dir != works {
+			t.Errorf("found %s, %v, want %s", bin.dir, err, works)
 		}
 	})
 }
 
 func TestFoldersThatDoNotWorkArePassedOver(t *testing.T) {
-	real := Shared(t).BinDir()
+	works := Shared(t).BinDir()
 	t.Setenv(binVariable, "")
 	who, err := unprivileged()
 	if err != nil {
@@ -77,13 +77,13 @@ func TestFoldersThatDoNotWorkArePassedOver(t *testing.T) {
 	}
 	cfg := defaults()
 	broken := programs(t, "exit 7")
-	cfg.installed = func() []string { return []string{"/no/such/folder", broken, real} }
+	cfg.installed = func() []string { return []string{"/no/such/folder", broken, works} }
 	bin, err := find(t.Context(), cfg, who)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bin.dir != real {
-		t.Errorf("found %s, want %s", bin.dir, real)
+	if bin.dir != works {
+		t.Errorf("found %s, want %s", bin.dir, works)
 	}
 }
 

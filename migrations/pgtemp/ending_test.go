@@ -119,8 +119,8 @@ func TestStartCanceledWhileTheServerIsMade(t *testing.T) {
 func slowInitdb(t *testing.T) (began func(), bin string) {
 	t.Helper()
 	bin = openDir(t)
-	real := Shared(t).BinDir()
-	if err := os.Symlink(filepath.Join(real, "postgres"), filepath.Join(bin, "postgres")); err != nil {
+	works := Shared(t).BinDir()
+	if err := os.Symlink(filepath.Join(works, "postgres"), filepath.Join(bin, "postgres")); err != nil {
 		t.Fatal(err)
 	}
 	fifo := filepath.Join(bin, "began")
@@ -130,7 +130,7 @@ func slowInitdb(t *testing.T) (began func(), bin string) {
 	if err := os.Chmod(fifo, 0o666); err != nil { // whatever the umask
 		t.Fatal(err)
 	}
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] || echo >%s\nexec %s/initdb \"$@\"\n", fifo, real)
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] || echo >%s\nexec %s/initdb \"$@\"\n", fifo, works)
 	if err := os.WriteFile(filepath.Join(bin, "initdb"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

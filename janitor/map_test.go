@@ -1,0 +1,127 @@
+package janitor
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// transition is one way from a reader to the next. The event is what the step found.
+type transition struct {
+	from string
+	what event
+	to   string
+}
+
+func (tr transition) String() string { return fmt.Sprintf("%s, %s: %s", tr.from, tr.what, tr.to) }
+
+// end is what comes after the last reader of a pass.
+const end = "end"
+
+// deadEntriesMet is no event of a step: the pass restarts because steps timed out.
+const deadEntriesMet event = "timed out twice, and dead index entries are the reason"
+
+// mapped are the transitions that TestModel has to take: the map in the package comment.
+var mapped = []transition{
+	{"windows", windowCleared, "windows"},
+	{"windows", rowsDense, "sweep"},
+	{"windows", keyFillsAll, "tie"},
+	{"windows", keysEnd, end},
+	{"windows", keysEnd, "tie"},
+	{"tie", tieListed, "afterTie"},
+	{"tie", tieTooLarge, "blocks"},
+	{"afterTie", nextKey, "windows"},
+	{"afterTie", keysEnd, end},
+	{"afterTie", keysEnd, "tie"},
+	{"blocks", blocksCleared, "blocks"},
+	{"blocks", blocksCleared, "afterTie"},
+	{"blocks", blocksCleared, "sweep"},
+	{"sweep", blocksCleared, "sweep"},
+	{"sweep", otherRuleMet, "blocks"},
+	{"sweep", sweepEnded, end},
+	{"sweep", rowMoved, "windows"},
+	{"sweep", rewritten, "windows"},
+}
+
+// mappedDead are those that take a million dead entries: TestDeadEntries takes them.
+var mappedDead = []transition{
+	{"windows", deadEntriesMet, "sweep"},
+	{"tie", deadEntriesMet, "sweep"},
+	{"afterTie", deadEntriesMet, "sweep"},
+}
+
+// recorder notes the transitions that runs take.
+type recorder struct {
+	mu    sync.Mutex
+	taken map[transition]int
+}
+
+// watch returns the observer of one run. It fails the test at a transition that no map has.
+func (rec *recorder) watch(t testing.TB) func(from reader, what event, to reader) {
+	known := map[transition]bool{}
+	for _, all := range [][]transition{mapped, mappedDead} {
+		for _, tr := range all {
+			known[tr] = true
+		}
+	}
+	const first = "windows" // of a pass
+	expected := first
+	take := func(tr transition) {
+		if !known[tr] {
+			t.Errorf("a transition that the map does not have: %s", tr)
+		}
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		if rec.taken == nil {
+			rec.taken = map[transition]int{}
+		}
+		rec.taken[tr]++
+	}
+	return func(from reader, what event, to reader) {
+		// A restart between two steps shows in the reader of the second.
+		if nameOf(from) != expected {
+			take(transition{expected, deadEntriesMet, nameOf(from)})
+		}
+		take(transition{nameOf(from), what, nameOf(to)})
+		if expected = nameOf(to); expected == end {
+			expected = first
+		}
+	}
+}
+
+// require fails the test unless each of these was taken.
+func (rec *recorder) require(t testing.TB, want ...transition) {
+	t.Helper()
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	for _, tr := range want {
+		if rec.taken[tr] == 0 {
+			t.Errorf("never taken: %s", tr)
+		}
+	}
+}
+
+func nameOf(r reader) string {
+	if r == nil {
+		return end
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", r), "janitor.")
+}
+
+// The package comment is the map: it has a line for each event of each reader.
+func TestPackageCommentIsTheMap(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("janitor.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range mapped {
+		line := `(?m)^//\s+` + tr.from + `\s+` + regexp.QuoteMeta(string(tr.what))
+		if !regexp.MustCompile(line).Match(text) {
+			t.Errorf("the package comment has no line for: %s", tr)
+		}
+	}
+}
