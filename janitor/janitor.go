@@ -68,6 +68,7 @@ type run struct {
 	batcher *batcher
 	clocks  clocks
 	heap    heap
+	family  *family
 	passes  []*pass
 
 	ranges  map[Reason]Range // of a dry run
@@ -147,10 +148,12 @@ func (r *run) plan(ctx context.Context) error {
 	}
 	oid := pgx.NamedArgs{"oid": r.session.oid}
 	var hasDeleteTrigger bool
-	err := r.batcher.ask(ctx, query{statement("has_delete_trigger"), oid, into(&hasDeleteTrigger)}, r.heap.query(r.session.oid))
+	var keys ownKeys
+	err := r.batcher.ask(ctx, query{statement("has_delete_trigger"), oid, into(&hasDeleteTrigger)}, r.heap.query(r.session.oid), keys.query(r.session.oid))
 	if err != nil {
-		return fmt.Errorf("look for triggers, rules and partitions: %w", err)
+		return fmt.Errorf("look for triggers, rules, partitions and keys: %w", err)
 	}
+	r.family = newFamily(r.batcher, keys, cutoffs.args())
 	if err := r.begin(ctx, expired, hasDeleteTrigger); err != nil {
 		return err
 	}
@@ -213,6 +216,9 @@ func (r *run) triggerPath() string {
 func (r *run) begin(ctx context.Context, p *pass, hasDeleteTrigger bool) (err error) {
 	r.passes = append(r.passes, p)
 	p.deleter.hasDeleteTrigger, p.deleter.picker.hasDeleteTrigger = hasDeleteTrigger, hasDeleteTrigger
+	if p.deleter.family = r.family; r.family != nil {
+		r.family.pickers[p.reason] = p.deleter.picker
+	}
 	p.sampleAfter = never
 	if p.ordered {
 		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
