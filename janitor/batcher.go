@@ -89,20 +89,25 @@ func (b *batcher) run(ctx context.Context, w batch) error {
 	if err != nil {
 		return err
 	}
-	reason, rows := w.reason, w.rows
-	b.pace.resize(took, *rows)
-	b.lastTook = took
-	b.totals.batches[reason]++
-	b.totals.longest = max(b.totals.longest, took)
-	done := b.done()
-	*done.of(reason) += *rows
+	b.pace.resize(took, *w.rows)
+	b.record(Batch{Reason: w.reason, Rows: *w.rows, Window: window, Took: took})
+	return nil
+}
+
+// record adds a batch to what the run did.
+func (b *batcher) record(batch Batch) {
+	b.lastTook = batch.Took
+	b.totals.batches[batch.Reason]++
+	b.totals.longest = max(b.totals.longest, batch.Took)
+	batch.Done = b.done()
+	*batch.Done.of(batch.Reason) += batch.Rows
 	if !b.DryRun {
-		b.totals.deleted = done
+		b.totals.deleted = batch.Done
 	}
 	if b.OnBatch != nil {
-		b.OnBatch(Batch{Reason: reason, Pass: b.underWay.pass, Rows: *rows, Window: window, Took: took, Done: done, About: b.underWay.estimate})
+		batch.Pass, batch.About = b.underWay.pass, b.underWay.estimate
+		b.OnBatch(batch)
 	}
-	return nil
 }
 
 // send exchanges queries that only read, and waits for a table that is locked.

@@ -33,12 +33,12 @@ func TestDeadEntries(t *testing.T) {
 	}{
 		{
 			key: "expires_at", cut: "true", held: constant(-52 * week),
-			restart: transition{"afterTie", deadEntriesMet, "sweep"},
+			restart: transition{"afterTie", deadEntries, "sweep"},
 			want:    Counts{Expired: due, Revoked: 100},
 		},
 		{
 			key: "revoked_at", cut: "is_revoked", index: `CREATE INDEX ON refresh_tokens (revoked_at) WHERE is_revoked`, held: spread(-52*week, -time.Second), byRevoked: true,
-			restart: transition{"windows", deadEntriesMet, "sweep"},
+			restart: transition{"windows", deadEntries, "sweep"},
 			want:    Counts{Expired: 100, Revoked: due},
 		},
 	} {
@@ -114,7 +114,7 @@ func TestDeadEntriesAtInfinity(t *testing.T) {
 	s.StatementTimeout = 100 * time.Millisecond
 	expect{stop: StopDrained, deleted: Counts{Revoked: due}}.of(t, "run", tab.run(s))
 	tab.survive("live", "revoked lately")
-	tab.taken.require(t, transition{"tie", deadEntriesMet, "sweep"})
+	tab.taken.require(t, transition{"tie", deadEntries, "sweep"})
 }
 
 // A heap that is dense with what is due is read from its start, and no row goes that
@@ -311,7 +311,7 @@ func TestLeftInASweep(t *testing.T) {
 	tab.hold(`SELECT FROM refresh_tokens WHERE token_hash LIKE 'held%' FOR UPDATE`)
 	res := tab.run(s)
 	expect{stop: StopLeft, deleted: Counts{Expired: 2000, Revoked: 2000}, left: Left{Locked: 2}}.of(t, "run", res)
-	want := map[Reason]Overdue{Expired: {true, 1, 2 * time.Hour}, Revoked: {true, 1, time.Minute}}
+	want := map[Reason]Overdue{Expired: {Known: true, Rows: 1, Oldest: 2 * time.Hour}, Revoked: {Known: true, Rows: 1, Oldest: time.Minute}}
 	for reason, o := range res.Overdue {
 		if o != want[reason] {
 			t.Errorf("%s: %+v, want %+v", reason, o, want[reason])

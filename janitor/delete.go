@@ -30,6 +30,7 @@ type deleter struct {
 	reason  Reason
 	batcher *batcher
 	picker  *picker
+	family  *family // nil = the table has no keys onto itself, or they are not in the way
 
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
 	expectFailures   bool // rows of the last region failed their statement or were too slow, and such rows come in swarms
@@ -91,6 +92,12 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 			return c, stopped(StopMaxRows)
 		}
 		return c, nil
+	}
+	if d.family != nil && !d.family.cannotSee {
+		picked, err := d.family.pick(ctx, d.reason, due)
+		c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally
+		d.expectFailures = picked.others || c.tally.left.Referenced+c.tally.left.Refused > 0
+		return c, err
 	}
 	picked, err := d.picker.pick(ctx, due, d.expectFailures)
 	c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally

@@ -4,25 +4,30 @@
 // a [reader]. A step of a reader clears one region of the table and returns what it found; the pass
 // alone keeps the books and decides which reader comes next:
 //
-//	reader    what the step found                        next
-//	windows   window cleared                             windows, from its edge
-//	windows   the rows are dense (checked once)          sweep
-//	windows   one key fills the window                   tie
-//	windows   no key before the end                      end; a tie, if keys at infinity remain
-//	tie       few rows of one key                        afterTie
-//	tie       many rows of one key                       blocks, then afterTie
-//	afterTie  next key                                   windows; a tie, if that key is infinity
-//	afterTie  no key before the end                      end; a tie, if keys at infinity remain
-//	blocks    blocks cleared                             blocks; after the last, what they were for
-//	sweep     blocks cleared                             sweep
-//	sweep     rows of the other rule met                 the same blocks for that rule, then sweep
-//	sweep     sweep ended                                end, for both rules
-//	sweep     a row moved to blocks already read         windows; no second sweep
-//	sweep     the table was rewritten                    restart with windows
-//	any       timed out                                  the same step, over fewer rows
-//	windows,  timed out twice, and dead index entries    restart with a sweep
-//	tie,      are the reason
-//	afterTie
+//	reader        what the step found                    next
+//	windows       window cleared                         windows, from its edge
+//	windows       the rows are dense (sampled once)      sweep
+//	windows       one key fills the window               tie
+//	windows       no key before the end                  end; a tie, if keys at infinity remain
+//	tie           few rows of one key                    afterTie
+//	tie           many rows of one key                   blocks, then afterTie
+//	afterTie      next key                               windows
+//	afterTie      no key before the end                  end; a tie, if keys at infinity remain
+//	blocks        blocks cleared                         blocks; after the last, what they were for
+//	sweep         blocks cleared                         sweep
+//	sweep         rows of the other rule met             the same blocks for that rule, then sweep
+//	sweep         sweep ended                            countByBlock, for both rules
+//	sweep         the table was rewritten                restart with windows
+//	countByIndex  due rows counted                       end; restart with windows, if any was missed
+//	countByBlock  blocks counted                         countByBlock
+//	countByBlock  due rows counted                       end; restart with windows, if any was missed
+//	countByBlock  the table was rewritten                restart with windows
+//	tie           listed rows vanished                   the same step again, as for any reader
+//	windows       timed out over dead entries            restart with a sweep, as tie and afterTie
+//
+// Any step that times out is taken again, over fewer rows. A pass that read the heap, or whose
+// listed rows vanished, may have missed rows that moved meanwhile: there, countByIndex or
+// countByBlock comes before the end. What it cannot verify in time, the Result calls unverified.
 //
 // A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
 // batch. Where a row is locked or fails the statement, or the region may hold too many rows, its
@@ -68,6 +73,7 @@ type run struct {
 	batcher *batcher
 	clocks  clocks
 	heap    heap
+	family  *family
 	passes  []*pass
 
 	ranges  map[Reason]Range // of a dry run
@@ -150,10 +156,12 @@ func (r *run) plan(ctx context.Context) error {
 	err := r.batcher.ask(ctx,
 		query{statement("facts"), oid, into(&facts.hasDeleteTrigger, &facts.mayUpdate)},
 		query{statement("partitions"), oid, facts.scanPartitions},
+		facts.keys.query(r.session.oid),
 		r.heap.query(r.session.oid))
 	if err != nil {
-		return fmt.Errorf("look for triggers, rules and partitions: %w", err)
+		return fmt.Errorf("look for triggers, rules, partitions and keys: %w", err)
 	}
+	r.family = newFamily(r.batcher, facts.keys, cutoffs.args())
 	if err := r.begin(ctx, expired, facts); err != nil {
 		return err
 	}
@@ -216,6 +224,7 @@ func (r *run) triggerPath() query {
 type facts struct {
 	hasDeleteTrigger bool                     // a trigger or a rule may silently keep a row
 	mayUpdate        bool                     // this role may skip locked rows
+	keys             ownKeys                  // the table's foreign keys onto itself
 	partitions       map[int64]pgx.Identifier // those in which it may delete rows directly
 }
 
@@ -238,6 +247,9 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	picker.direct = map[int64]pickSQL{}
 	for oid, name := range f.partitions {
 		picker.direct[oid] = pickStatements(name, p.reason)
+	}
+	if p.deleter.family = r.family; r.family != nil {
+		r.family.pickers[p.reason] = picker
 	}
 	p.sampleAfter = never
 	if p.ordered {

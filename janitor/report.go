@@ -35,7 +35,7 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 		return left, left.Known && left.Rows == 0
 	}
 	rows, oldest, all, err := p.overdueFrom(ctx, p.cursor.at, OverdueCap)
-	left = Overdue{Known: err == nil, Rows: p.cursor.leftBelow + rows, Oldest: max(left.Oldest, oldest)}
+	left = Overdue{Known: err == nil, Rows: p.cursor.leftBelow + rows, Oldest: max(left.Oldest, oldest), AtLeast: err == nil && !all}
 	return left, left.Rows == 0 && all && err == nil
 }
 

@@ -7,7 +7,7 @@
 --
 -- The enable_* settings leave the index, or a range of heap blocks, as the only plan, whatever the
 -- table's statistics say. force_custom_plan lets the planner see the values. ISO and UTC make a
--- timestamp's text exact and unambiguous. The names are qualified because the session's search_path, which
+-- timestamp's text exact and unambiguous, extra_float_digits a number's. The names are qualified because the session's search_path, which
 -- may put another schema before pg_catalog, is still in force here.
 SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
            WHEN :'dry_run'::pg_catalog.bool THEN 'true'
@@ -22,6 +22,7 @@ SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
                ('transaction_timeout', '0'), -- a batch has its limits; PostgreSQL 17 would end the session
                ('datestyle', 'ISO, YMD'),
                ('timezone', 'UTC'),
+               ('extra_float_digits', '1'),
                ('plan_cache_mode', 'force_custom_plan'),
                ('enable_indexscan', 'on'),
                ('enable_indexonlyscan', 'on'),

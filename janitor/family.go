@@ -1,0 +1,254 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// familyEdges is how many edges one query reads, at most: some tenths of a second of work.
+	familyEdges = 20_000
+	// edgesPerRow lets that follow the pace: where the server is slow, fewer are read at once.
+	edgesPerRow = 20
+	// familyRows is how many listed rows a graph is read from, at most.
+	familyRows = 1000
+	// cycleRows is how large a cycle may be that goes in one statement.
+	cycleRows = 10_000
+	// keptRows is how many rows are remembered that had to stay, at most.
+	keptRows = 200_000
+)
+
+// ownKey is a foreign key of the table onto itself that refuses a deletion.
+type ownKey struct {
+	table                          pgx.Identifier // the one with the key: the table, or a partition
+	columns, references, operators []string
+	parts                          []int64 // partitions that it references; nil = all
+	readable                       bool    // the role may read the columns
+}
+
+type ownKeys []ownKey
+
+func (keys *ownKeys) query(oid int64) query {
+	return query{statement("own_keys"), pgx.NamedArgs{"oid": oid}, func(rows pgx.Rows) error {
+		*keys = nil
+		for rows.Next() {
+			var key ownKey
+			var schema, name string
+			if err := rows.Scan(&schema, &name, &key.columns, &key.references, &key.operators, &key.parts, &key.readable); err != nil {
+				return err
+			}
+			key.table = pgx.Identifier{schema, name}
+			*keys = append(*keys, key)
+		}
+		return rows.Err()
+	}}
+}
+
+// family deletes listed rows of a table whose rows reference one another, as the tokens of a family
+// do: after the rows that reference them, by whichever rule those are due. A row that something
+// keeps, keeps what it references.
+type family struct {
+	sql     familySQL
+	args    pgx.NamedArgs // the cutoffs
+	batcher *batcher
+	pickers map[Reason]*picker
+
+	rows      int                // how many listed rows the next graph is read from
+	careful   bool               // rows of the last batch had to stay, and such rows come in swarms
+	kept      map[place]struct{} // rows that had to stay
+	cannotSee bool               // the rows cannot be read: then they are picked as if no key were there
+}
+
+type familySQL struct{ edges, delete, left string }
+
+// newFamily returns nil if the table has no such keys, or the role may not read their columns.
+func newFamily(b *batcher, keys ownKeys, cutoffs pgx.NamedArgs) *family {
+	if len(keys) == 0 {
+		return nil
+	}
+	shared := pieces{
+		"table":   b.Table.Sanitize(),
+		"expired": statement("rule_expired"),
+		"revoked": statement("rule_revoked"),
+	}
+	alias := map[string]string{} // of a column that is referenced
+	var columns, selects []string
+	for _, key := range keys {
+		if !key.readable {
+			return nil
+		}
+		for _, name := range key.references {
+			if alias[name] == "" {
+				alias[name] = fmt.Sprintf("k%d", len(alias)+1)
+				columns = append(columns, "t."+pgx.Identifier{name}.Sanitize()+" AS "+alias[name])
+			}
+		}
+	}
+	shared["columns"] = strings.Join(columns, ", ")
+	for _, key := range keys {
+		var matches []string
+		for i, name := range key.columns {
+			matches = append(matches, fmt.Sprintf("e.%s %s t.%s", alias[key.references[i]], key.operators[i], pgx.Identifier{name}.Sanitize()))
+		}
+		if key.parts != nil {
+			matches = append(matches, "e.part::bigint IN ("+strings.Trim(strings.ReplaceAll(fmt.Sprint(key.parts), " ", ", "), "[]")+")")
+		}
+		selects = append(selects, render("where_references", shared, pieces{
+			"referencing": key.table.Sanitize(),
+			"matches":     strings.Join(matches, " AND "),
+		}))
+	}
+	return &family{
+		sql: familySQL{
+			edges:  render("family_edges", shared, pieces{"keys": strings.Join(selects, " UNION ALL ")}),
+			delete: render("family_delete", shared, nil),
+			left:   render("family_left", shared, nil),
+		},
+		args:    cutoffs,
+		batcher: b,
+		pickers: map[Reason]*picker{},
+		rows:    familyRows,
+		kept:    map[place]struct{}{},
+	}
+}
+
+// familyPicked is what became of listed rows and their families.
+type familyPicked struct {
+	picked
+	others bool // rows beside the listed ones had to go first, or stay
+}
+
+// listed is rows that are still to be picked.
+type listed struct {
+	rows  places
+	told  bool  // they are for the books; others are there because a graph was cut off at them
+	dug   int64 // rows that the run had deleted when the first of them was last found too deep
+	again bool  // it was found so before
+}
+
+// pick deletes the listed rows that are due by a rule, and what references them first. A graph that is
+// too large to read is read from farther down, where it was cut off, and then again.
+func (f *family) pick(ctx context.Context, reason Reason, rows places) (all familyPicked, err error) {
+	work := []listed{{rows: rows, told: true}}
+	open := map[place]bool{} // rows that wait for others farther down
+	for len(work) > 0 {
+		l := &work[len(work)-1]
+		if l.rows.len() == 0 {
+			work = work[:len(work)-1]
+			continue
+		}
+		n := int(min(l.rows.len(), int64(f.rows), int64(f.batcher.largest())))
+		if l.again {
+			n = 1
+		}
+		now, rest := l.rows.cut(n)
+		g, deeper, err := f.read(ctx, now, open, l.told)
+		switch {
+		case cannotSee(err):
+			f.cannotSee = true
+			more, err := f.pickers[reason].pick(ctx, work[0].rows, true)
+			all.deleted += more.deleted
+			all.vanished += more.vanished
+			all.tally.add(more.tally)
+			return all, err
+		case err != nil:
+			return all, fmt.Errorf("read what references %d listed rows: %w", n, err)
+		case deeper.len() > 0 && n > 1:
+			f.rows = n / 2
+			continue
+		}
+		gone := f.batcher.totals.deleted.Total()
+		if deeper.len() > 0 && !(l.again && gone == l.dug) {
+			l.again, l.dug = true, gone
+			open[placeOf(now)] = true
+			work = append(work, listed{rows: deeper})
+			continue
+		}
+		if deeper.len() > 0 { // it is no less deep than before
+			g.rows[0].stays = true
+		}
+		if err := f.clear(ctx, g, l.told, &all); err != nil {
+			return all, err
+		}
+		if l.again {
+			delete(open, placeOf(now))
+		} else if len(g.rows) < familyEdges/4 {
+			f.rows = min(familyRows, 2*f.rows)
+		}
+		l.rows, l.again = rest, false
+	}
+	return all, nil
+}
+
+func placeOf(one places) place { return place{one.parts[0], one.ctids[0]} }
+
+// cannotSee reports whether the rows of families cannot be read at all.
+func cannotSee(err error) bool {
+	return strings.HasPrefix(sqlState(err), "42") || sqlState(err) == featureNotSupported
+}
+
+// read reads the graph of listed rows. Where it is cut off, it returns the rows from which to read on;
+// none if what the graph lacks cannot matter.
+func (f *family) read(ctx context.Context, rows places, open map[place]bool, told bool) (*graph, places, error) {
+	most := min(familyEdges, edgesPerRow*f.batcher.largest()) + int(rows.len())
+	g := &graph{}
+	var edges int
+	var last int32 // the row that the last edge references
+	err := f.batcher.send(ctx, query{f.sql.edges, with(f.args, "parts", rows.parts, "places", rows.ctids, "rows", most), func(found pgx.Rows) error {
+		*g, edges, last = graph{}, 0, -1
+		var at, onto place
+		var part *int64
+		var ctid *string
+		var due *string
+		for found.Next() {
+			if err := found.Scan(&at.part, &at.ctid, &part, &ctid, &due); err != nil {
+				return err
+			}
+			var reason Reason
+			if due != nil {
+				reason = Reason(*due)
+			}
+			row := g.add(at, reason)
+			edges++
+			if part == nil {
+				g.rows[row].listed = true
+				continue
+			}
+			onto = place{*part, *ctid}
+			last = g.index[onto]
+			g.reference(row, last)
+		}
+		return found.Err()
+	}})
+	if err != nil {
+		return nil, places{}, err
+	}
+	var deeper places
+	for i := range g.rows {
+		r := &g.rows[i]
+		_, kept := f.kept[r.place]
+		switch {
+		case r.listed && told:
+			delete(f.kept, r.place) // it is told now, and tried
+		case kept, open[r.place] && !r.listed: // the latter: a cycle that is too large
+			r.stays = true
+		}
+	}
+	if g.cut = edges >= most; !g.cut {
+		return g, deeper, nil
+	}
+	g.order(cycleRows)
+	if !slices.ContainsFunc(g.rows, func(r familyRow) bool { return r.listed && !r.stays }) {
+		return g, deeper, nil
+	}
+	for i, r := range g.rows {
+		if !r.stays && !r.listed && (len(g.children[i]) == 0 || int32(i) == last) { // #nosec G115 -- see add
+			deeper.parts, deeper.ctids = append(deeper.parts, r.part), append(deeper.ctids, r.ctid)
+		}
+	}
+	return g, deeper, nil
+}
