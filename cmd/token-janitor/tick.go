@@ -142,7 +142,7 @@ func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err 
 func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mode) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
-	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
+	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
 	state.Revision = oneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	s.history.looked(state, err)
