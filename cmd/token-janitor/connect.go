@@ -90,6 +90,7 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 	// another server connection, where no statement of ours is prepared.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	config.OnPgError = staysOpen
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectFor
 	}

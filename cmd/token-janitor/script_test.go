@@ -39,6 +39,7 @@ const patience = 20 * time.Second
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands they have:
 //
 //	database empty|users|head|tokens   a database of the script's own, in DATABASE_URL; tokens: with the crowd of tokens.sql
+//	speaks LOCALE                      has the server speak another language in that database
 //	sql STATEMENT|FILE.sql             does it and prints the rows
 //	until STATEMENT ANSWER             asks again until that is the answer
 //	hold STATEMENT, release            does it in a transaction that stays open until then
@@ -74,6 +75,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"database":    onStage((*stage).database),
+			"speaks":      onStage((*stage).speaks),
 			"sql":         onStage((*stage).sql),
 			"until":       onStage((*stage).until),
 			"hold":        onStage((*stage).hold),
@@ -141,6 +143,11 @@ func (s *stage) database(ts *testscript.TestScript, args []string) error {
 	case "tokens":
 		return s.sql(ts, []string{tokensSQL})
 	}
+	return nil
+}
+
+func (s *stage) speaks(ts *testscript.TestScript, args []string) error {
+	pgtemp.Speak(s.tb, ts.Getenv("DATABASE_URL"), args[0])
 	return nil
 }
 
