@@ -45,9 +45,10 @@ const patience = 20 * time.Second
 //	hold STATEMENT, release            does it in a transaction that stays open until then
 //	exits CODE PROGRAM ARGS...         runs it and wants that exit code
 //	daemon ARGS...                     starts token-janitor; $ADDR is where it listens
+//	once ARGS...                       starts token-janitor --once in the background
 //	log REGEXP                         waits until a line of the daemon's log matches
-//	signal TERM|INT|USR1|USR2             sends it to the daemon
-//	ends CODE                          waits until the daemon ends, and wants that exit code; stderr is its log
+//	signal TERM|INT|HUP|USR1|USR2      sends it to the one that was started
+//	ends STATUS                        waits until it ends, and wants that status; stderr is its log
 //	http STATUS URL REGEXP...          asks again until status and body are these, and prints the body
 //	certificate                        makes cert.pem, which http trusts, and key.pem
 func TestScripts(t *testing.T) {
@@ -82,6 +83,7 @@ func TestScripts(t *testing.T) {
 			"release":     onStage((*stage).release),
 			"exits":       onStage((*stage).exits),
 			"daemon":      onStage((*stage).startDaemon),
+			"once":        onStage((*stage).startOnce),
 			"log":         onStage((*stage).logged),
 			"signal":      onStage((*stage).signal),
 			"ends":        onStage((*stage).ends),
