@@ -103,7 +103,6 @@ func TestSettingsOfTheSession(t *testing.T) {
 	for _, set := range []string{
 		`array_nulls = off`,
 		`bytea_output = 'escape'`,
-		`client_encoding = 'LATIN1'`,
 		`client_min_messages = 'debug5'`,
 		`constraint_exclusion = on`,
 		`datestyle = 'German, DMY'`,

@@ -91,6 +91,7 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
 	config.OnPgError = staysOpen
+	config.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectFor
 	}
