@@ -295,7 +295,7 @@ func TestLeftInASweep(t *testing.T) {
 	if res.Deleted != (Counts{Expired: 2000, Revoked: 2000}) || res.Left != (Left{Locked: 2}) || res.StopReason != StopLeft {
 		t.Errorf("run: %+v", res)
 	}
-	want := map[Reason]Overdue{Expired: {true, 1, 2 * time.Hour}, Revoked: {true, 1, time.Minute}}
+	want := map[Reason]Overdue{Expired: {Known: true, Rows: 1, Oldest: 2 * time.Hour}, Revoked: {Known: true, Rows: 1, Oldest: time.Minute}}
 	for reason, o := range res.Overdue {
 		if o != want[reason] {
 			t.Errorf("%s: %+v, want %+v", reason, o, want[reason])

@@ -136,10 +136,11 @@ const ofAll = "^(08|0A|25|26|28|40|42|53|54|55|57|58|F0|XX)"
 
 var ofAllCode = regexp.MustCompile(ofAll)
 
-// ofARow says whether an error is one that leaving out some of the rows may avoid.
+// ofARow says whether an error is one that leaving out some of the rows may avoid. (Severity is in the server's language;
+// without SeverityUnlocalized, which some proxies drop, the code alone tells.)
 func ofARow(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && e.Severity == "ERROR" && !ofAllCode.MatchString(e.Code)
+	return ok && (e.SeverityUnlocalized == "ERROR" || e.SeverityUnlocalized == "") && !ofAllCode.MatchString(e.Code)
 }
 
 // inDoubt says whether a batch that failed may have been committed all the same. The

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -201,7 +200,7 @@ func TestDiskFull(t *testing.T) {
 	s := settings()
 	s.BatchMaxRows = 500
 	res, err := tab.runAt(t.Context(), noon, s)
-	if err == nil || !strings.Contains(err.Error(), "No space left on device") || res.StopReason != StopError || res.Deleted.Total() == 0 {
+	if err == nil || code(err) != "53100" || res.StopReason != StopError || res.Deleted.Total() == 0 {
 		t.Errorf("run: %+v, %v", res, err)
 	}
 	if err := ballast.Truncate(0); err != nil {
@@ -240,7 +239,7 @@ func TestServerOutOfLocks(t *testing.T) {
 		t.Fatalf("the lock table does not fill: %v", err)
 	}
 	res, err := tab.runAt(t.Context(), noon, settings())
-	if err == nil || !strings.Contains(err.Error(), "out of shared memory") || res.Outcome != Failed || res.StopReason != StopError {
+	if err == nil || code(err) != "53200" || res.Outcome != Failed || res.StopReason != StopError {
 		t.Errorf("run: %+v, %v", res, err)
 	}
 	hog.exec(`ROLLBACK`)

@@ -68,7 +68,7 @@ func (r *run) lookBack(ctx context.Context, walks []*walk) bool {
 		overdue := Overdue{Known: true, Rows: w.stay, Oldest: w.late}
 		if !w.done {
 			rows, late, all, err := w.overdue(ctx, OverdueCap)
-			overdue = Overdue{Known: err == nil, Rows: w.below + rows, Oldest: max(w.late, late)}
+			overdue = Overdue{Known: err == nil, Rows: w.below + rows, Oldest: max(w.late, late), AtLeast: err == nil && !all}
 			clear = clear && all && err == nil
 		}
 		r.result.Overdue[w.reason] = overdue

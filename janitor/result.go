@@ -75,9 +75,13 @@ type Cutoffs struct {
 
 // Overdue is what is due and still there when a run ends, for one rule.
 type Overdue struct {
-	Known  bool          // false: the run could not look
-	Rows   int64         // counted up to OverdueCap
+	Known  bool // false: the run could not look
+	Rows   int64
 	Oldest time.Duration // how long the oldest has been due; 0 = none
+
+	// AtLeast says that Rows is a lower bound: the run looked at OverdueCap rows, and did not see the last. So is Oldest
+	// where the rows come in another order, as revoked ones may.
+	AtLeast bool
 }
 
 // Result is the whole truth about one run, also beside an error: rows counted

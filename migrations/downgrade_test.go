@@ -27,7 +27,7 @@ func TestDowngrade(t *testing.T) {
 		{name: "no table", sql: usersSQL + versionSQL + stamp(migrations.Head), table: "refresh_tokens", err: []string{"no table refresh_tokens", "alembic stamp 003_add_users"}},
 		{name: "another table", sql: head, table: "users", err: []string{"made a table named refresh_tokens, not users"}},
 		{name: "a temporary table before it", sql: head + "CREATE TEMP TABLE refresh_tokens ()", table: "refresh_tokens", err: []string{"temporary"}},
-		{name: "referred to", sql: head + "CREATE TABLE sessions (token uuid REFERENCES refresh_tokens)", table: "refresh_tokens", err: []string{"table public.sessions", "drop what refers"}},
+		{name: "referred to", sql: head + "CREATE TABLE sessions (token uuid REFERENCES refresh_tokens)", table: "refresh_tokens", err: []string{"sessions_token_fkey", "drop what refers"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

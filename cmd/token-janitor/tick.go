@@ -200,14 +200,21 @@ func (s *service) report(res janitor.Result, err error) {
 		attrs = append(attrs, "uncertain_rows", res.Uncertain)
 	}
 	for _, reason := range janitor.Reasons {
-		if o := res.Overdue[reason]; o.Known && o.Rows > 0 {
-			attrs = append(attrs, "overdue_"+string(reason), o.Rows, "oldest_overdue_"+string(reason), o.Oldest.Round(time.Second))
+		if o := res.Overdue[reason]; o.Known && (o.Rows > 0 || o.AtLeast) {
+			rows, oldest := "overdue_"+string(reason), "oldest_overdue_"+string(reason)
+			if o.AtLeast {
+				rows += "_at_least"
+			}
+			if o.AtLeast && reason == janitor.Revoked { // expired ones are counted from the oldest on
+				oldest += "_at_least"
+			}
+			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
 	}
 	if next := s.history.view().Next; !next.IsZero() {
 		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
 	}
-	if res.Outcome == janitor.Partial && res.StopReason != janitor.StopCancelled {
+	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {
 		level = slog.LevelWarn
 	}
 	if err != nil {

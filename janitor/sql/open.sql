@@ -7,7 +7,8 @@
 --
 -- The enable_* settings leave the index, or a range of heap blocks, as the only plan,
 -- whatever the table's statistics say. force_custom_plan lets the planner see the
--- values. ISO and UTC make a timestamp's text exact and unambiguous.
+-- values. ISO and UTC make a timestamp's text exact and unambiguous, extra_float_digits a
+-- number's.
 -- The full names keep a search_path that puts another schema before pg_catalog from
 -- having its functions run here, before it is set aside.
 SELECT pg_catalog.set_config('token_janitor.alone', CASE
@@ -21,6 +22,7 @@ SELECT pg_catalog.set_config('token_janitor.alone', CASE
                ('statement_timeout', :'statement_timeout'),
                ('datestyle', 'ISO, YMD'),
                ('timezone', 'UTC'),
+               ('extra_float_digits', '1'),
                ('plan_cache_mode', 'force_custom_plan'),
                ('enable_indexscan', 'on'),
                ('enable_indexonlyscan', 'on'),
