@@ -42,6 +42,10 @@ type (
 	kustomization struct {
 		v1.TypeMeta `json:",inline"`
 		Resources   []string `json:"resources"`
+		Patches     []struct {
+			Path   string `json:"path"`
+			Target any    `json:"target"`
+		} `json:"patches"`
 	}
 )
 
@@ -62,12 +66,10 @@ type form struct {
 func forms(t *testing.T) map[string]form {
 	t.Helper()
 	alone := manifest[apps.Deployment](t, "standalone/deployment.yaml")
-	beside := manifest[apps.Deployment](t, "sidecar/deployment.yaml")
+	beside := manifest[apps.Deployment](t, "sidecar/patch.yaml")
 	once := manifest[batch.CronJob](t, "cronjob/cronjob.yaml").Spec.JobTemplate.Spec.Template
-	for _, d := range []apps.Deployment{alone, beside} {
-		if !maps.Equal(d.Spec.Selector.MatchLabels, d.Spec.Template.Labels) {
-			t.Errorf("%s selects %v and makes pods with %v", d.Name, d.Spec.Selector.MatchLabels, d.Spec.Template.Labels)
-		}
+	if selector := alone.Spec.Selector.MatchLabels; !maps.Equal(selector, alone.Spec.Template.Labels) {
+		t.Errorf("%s selects %v and makes pods with %v", alone.Name, selector, alone.Spec.Template.Labels)
 	}
 	return map[string]form{
 		"standalone": {alone.Spec.Template.Labels, alone.Spec.Template.Spec, alone.Spec.Template.Spec.Containers[0], false},
@@ -90,8 +92,13 @@ func TestKustomizationsNameTheirFiles(t *testing.T) {
 				files = append(files, e.Name())
 			}
 		}
-		if !slices.Equal(k.Resources, files) {
-			t.Errorf("%s/kustomization.yaml has %q, the folder %q", dir, k.Resources, files)
+		named := slices.Clone(k.Resources)
+		for _, p := range k.Patches {
+			named = append(named, p.Path)
+		}
+		slices.Sort(named)
+		if named = slices.Compact(named); !slices.Equal(named, files) {
+			t.Errorf("%s/kustomization.yaml has %q, the folder %q", dir, named, files)
 		}
 	}
 }
@@ -111,12 +118,12 @@ func TestPodsAreRestricted(t *testing.T) {
 			"may escalate":                  is(own.AllowPrivilegeEscalation, false),
 			"writes to its root":            is(own.ReadOnlyRootFilesystem, true),
 			"keeps capabilities":            slices.Equal(own.Capabilities.Drop, []core.Capability{"ALL"}) && own.Capabilities.Add == nil,
-			"has the API server's token":    is(f.pod.AutomountServiceAccountToken, false),
-			"hears of services":             is(f.pod.EnableServiceLinks, false),
+			"has the API server's token":    f.beside || is(f.pod.AutomountServiceAccountToken, false), // the API's as well
+			"hears of services":             f.beside || is(f.pod.EnableServiceLinks, false),
 			"shares the node":               !f.pod.HostNetwork && !f.pod.HostPID && !f.pod.HostIPC && f.pod.Volumes == nil,
 			"asks for nothing":              !f.container.Resources.Requests.Cpu().IsZero() && !f.container.Resources.Requests.Memory().IsZero(),
 			"has no limit on memory":        !f.container.Resources.Limits.Memory().IsZero(),
-			"is killed before it may end":   *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
+			"is killed before it may end":   f.beside || *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
 			"is another image than compose": f.container.Image == composeFile(t, "compose.yaml").Services["janitor"].Image,
 		} {
 			if !ok {

@@ -214,7 +214,7 @@ func TestDiskFull(t *testing.T) {
 	s := settings()
 	s.BatchMaxRows = 500
 	res, err := tab.runAt(t.Context(), noon, s)
-	failed(t, "run", res, err, StopError, "No space left on device")
+	failed(t, "run", res, err, StopError, "SQLSTATE 53100")
 	if res.Deleted.Total() == 0 {
 		t.Error("nothing was deleted before: this proves nothing")
 	}
@@ -254,7 +254,7 @@ func TestServerOutOfLocks(t *testing.T) {
 		t.Fatalf("the lock table does not fill: %v", err)
 	}
 	res, err := tab.runAt(t.Context(), noon, settings())
-	failed(t, "run", res, err, StopError, "out of shared memory")
+	failed(t, "run", res, err, StopError, "SQLSTATE 53200")
 	hog.exec(`ROLLBACK`)
 	tab.interrupted(res, err, due)
 }

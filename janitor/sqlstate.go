@@ -38,7 +38,7 @@ func isRowError(err error) bool {
 // error: if no row goes at all, they are what the run fails with.
 func keepsRow(state string) bool {
 	switch state[:min(2, len(state))] {
-	case "08", "25", "26", "28", "40", "53", "54", "57", "58", "F0", "XX":
+	case "08", "0A", "25", "26", "28", "40", "53", "54", "57", "58", "F0", "XX":
 		return false
 	case "42":
 		return state == insufficientPrivilege

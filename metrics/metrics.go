@@ -105,9 +105,9 @@ func New(b Build) *Metrics {
 			"Whether the schedule is paused."),
 
 		overdue: gauges("overdue_tokens", "reason",
-			"Tokens due and still there when the last run ended, counted up to a cap. 0 before the first run, NaN when the last run could not look."),
+			"Tokens due and still there when the last run ended: at least so many, for it looks at 100000 rows at most to count them. 0 before the first run, NaN when the last run could not look."),
 		oldest: gauges("oldest_overdue_seconds", "reason",
-			"How long the oldest of the overdue tokens has been due, 0 = none. 0 before the first run, NaN when the last run could not look."),
+			"How long the oldest of the overdue tokens that were looked at has been due, 0 = none. 0 before the first run, NaN when the last run could not look."),
 		keep: gauges("keep_seconds", "reason",
 			"How long a token stays that is expired or revoked."),
 		tokenLifetime: gauge("token_lifetime_seconds",

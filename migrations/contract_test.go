@@ -70,7 +70,7 @@ func TestContract(t *testing.T) {
 			role := newRole(t, admin, "_janitor")
 			grants := "ALTER DEFAULT PRIVILEGES GRANT SELECT, DELETE ON TABLES TO $me;"
 			run(t, admin, strings.ReplaceAll(grants+c.sql, "$me", role))
-			_, err := migrations.Ensure(t.Context(), connect(t, as(t, database, role)), "refresh_tokens", migrations.Check)
+			_, err := migrations.Ensure(t.Context(), connect(t, as(t, database, role)), migrations.Names{Table: "refresh_tokens"}, migrations.Check)
 			var contract *migrations.ContractError
 			if len(c.what) == 0 {
 				if err != nil {
@@ -104,7 +104,7 @@ func TestTemporaryTableIsRefused(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, pgtemp.Empty(t))
 	run(t, conn, "CREATE TEMP TABLE refresh_tokens "+columns+"; CREATE INDEX ON refresh_tokens (expires_at)")
-	_, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Check)
+	_, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Check)
 	if err == nil || !strings.Contains(err.Error(), "is a temporary table") {
 		t.Errorf("got %v", err)
 	}
@@ -128,7 +128,7 @@ func TestRemediesMend(t *testing.T) {
 			run(t, admin, sql)
 			// A column that is made or changed brings up what could not be said of it before: its index, the right to read it.
 			for range 3 {
-				_, err := migrations.Ensure(t.Context(), conn, "public.refresh_tokens", migrations.Check)
+				_, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "public.refresh_tokens"}, migrations.Check)
 				if err == nil {
 					return
 				}

@@ -53,13 +53,13 @@ func TestTableIsAsAlembicMakesIt(t *testing.T) {
 	before := dump(t, theirs)
 
 	conn := connect(t, theirs)
-	if state, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Upgrade); err != nil || !state.Upgraded {
+	if state, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade); err != nil || !state.Upgraded {
 		t.Fatalf("%+v, %v", state, err)
 	}
 	if got, want := dump(t, theirs, "refresh_tokens"), headDump(t); got != want {
 		t.Errorf("we made\n%s\nAlembic makes\n%s", got, want)
 	}
-	if state, err := migrations.Downgrade(t.Context(), conn, "refresh_tokens"); err != nil || state.Revision != "003_add_users" {
+	if state, err := migrations.Downgrade(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}); err != nil || state.Revision != "003_add_users" {
 		t.Fatalf("%+v, %v", state, err)
 	}
 	if after := dump(t, theirs); after != before {
@@ -70,7 +70,7 @@ func TestTableIsAsAlembicMakesIt(t *testing.T) {
 	ours := pgtemp.Empty(t)
 	conn = connect(t, ours)
 	run(t, conn, usersSQL)
-	if _, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Upgrade); err != nil {
+	if _, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Stamp); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := dump(t, ours, "alembic_version"), dump(t, theirs, "alembic_version"); got != want {
@@ -87,7 +87,7 @@ func TestAlembicAfterUs(t *testing.T) {
 	conn := connect(t, database)
 	ensure := func(want migrations.State) {
 		t.Helper()
-		got, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Upgrade)
+		got, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestAlembicAfterUs(t *testing.T) {
 	ahead.must(t, "upgrade", "head")
 	current(ahead, "005_add_audit_logs (head)")
 	ensure(migrations.State{Revision: "005_add_audit_logs", Ahead: true})
-	if _, err := migrations.Downgrade(t.Context(), conn, "refresh_tokens"); err == nil {
+	if _, err := migrations.Downgrade(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}); err == nil {
 		t.Error("downgraded under the API's feet")
 	}
 	ahead.must(t, "downgrade", "-1")
@@ -116,7 +116,7 @@ func TestAlembicAfterUs(t *testing.T) {
 	ours.must(t, "downgrade", "-1")
 	current(ours, "003_add_users")
 	ensure(migrations.State{Revision: migrations.Head, Upgraded: true})
-	if _, err := migrations.Downgrade(t.Context(), conn, "refresh_tokens"); err != nil {
+	if _, err := migrations.Downgrade(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}); err != nil {
 		t.Fatal(err)
 	}
 	current(ours, "003_add_users")

@@ -2,48 +2,56 @@ package migrations
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Mode says whether the schema may be changed.
+// Mode says how far the schema may be changed.
 type Mode string
 
 // The modes.
 const (
-	Upgrade Mode = "upgrade" // bring the database to Head where that is ours to do
 	Check   Mode = "check"   // look, and write nothing
+	Upgrade Mode = "upgrade" // bring the database to Head where the version table says that it is at the revision before
+	Stamp   Mode = "stamp"   // as Upgrade, and also where there is no revision yet: only if a person asked for it
 )
+
+// ErrNoRevision is in a *[NotReadyError] of a database that has users and no revision. It may be somebody else's, so only
+// [Stamp] writes there, and waiting does not help.
+var ErrNoRevision = errors.New("the database has no revision")
 
 // State is where a database stands.
 type State struct {
 	Table    pgx.Identifier // the table of tokens, schema-qualified, spelt as the catalog has it
-	Revision string         // what alembic_version says, "" if nothing
+	Revision string         // what the version table says, "" if nothing; several are separated by ", "
 	AtHead   bool           // Revision is Head
-	Ahead    bool           // Revision is one we do not know, or none, and the table is as the janitor needs it
+	Ahead    bool           // Revision is one we do not know, or several, or none, and the table is as the janitor needs it
 	Upgraded bool           // this call brought the database to Head
 }
 
 // Ensure brings the database to [Head], if mode allows and that is ours to do, and checks that the janitor can work with
-// table, which is named as in SQL. While other sessions are at work on the schema it waits, until ctx ends but not for
-// longer than half a minute.
+// the table of tokens. A table that is made is made beside users. While other sessions are at work on the schema it waits,
+// until ctx ends but not for longer than half a minute.
 //
 // The error is a *[NotReadyError] while the API's own migration has still to come, a *[ContractError] if the table is
 // not as the janitor needs it, and another one if a person has to decide; each says what was found and what mends it.
 // State.Upgraded is true beside an error as well.
-func Ensure(ctx context.Context, conn *pgx.Conn, table string, mode Mode) (State, error) {
-	if mode != Upgrade && mode != Check {
-		return State{}, fmt.Errorf("mode %q is neither %q nor %q", mode, Upgrade, Check)
+func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State, error) {
+	if mode != Check && mode != Upgrade && mode != Stamp {
+		return State{}, fmt.Errorf("mode %q is none of %q, %q and %q", mode, Check, Upgrade, Stamp)
 	}
 	var state State
 	var watch quiet
 	err := persist(ctx, func() error {
-		f, err := look(ctx, conn, table)
+		f, err := look(ctx, conn, names)
 		if err != nil {
 			return err
 		}
-		state.Revision = f.revision() // what was found is told beside a refusal as well
+		state.Revision = strings.Join(f.versions, ", ") // what was found is told beside a refusal as well
 		if err := f.usable(); err != nil {
 			return err
 		}
@@ -58,15 +66,15 @@ func Ensure(ctx context.Context, conn *pgx.Conn, table string, mode Mode) (State
 				return err
 			}
 			state.Upgraded = true
-			if f, err = look(ctx, conn, table); err != nil {
+			if f, err = look(ctx, conn, names); err != nil {
 				return err
 			}
 		}
 		if err := f.fit(); err != nil {
 			return err
 		}
-		state.Table, state.Revision = f.tokens(), f.revision()
-		state.AtHead = state.Revision == Head
+		state.Table, state.Revision = f.tokens(), strings.Join(f.versions, ", ")
+		state.AtHead = f.revision() == Head
 		state.Ahead = !state.AtHead
 		return nil
 	})
@@ -81,11 +89,20 @@ func (f *found) usable() error {
 	case f.ReadOnly:
 		return refuse("transactions of %s are read-only by default", "ALTER ROLE %[2]s SET default_transaction_read_only = off, or see who sets it for the database",
 			f.Me, pgx.Identifier{f.Me}.Sanitize())
-	case len(f.versions) > 1:
-		return refuse("%s has %d rows, %q: the API's chain has branched", "run alembic merge heads and alembic upgrade head, or delete the row that is wrong",
-			f.version().Sanitize(), len(f.versions), f.versions)
+	case !f.VersionShaped:
+		return f.misshaped()
+	}
+	for i, version := range f.versions {
+		if i > 0 && version == f.versions[i-1] {
+			return refuse("%[1]s holds the row %[2]q twice, which Alembic cannot work with",
+				"DELETE FROM %[1]s a USING %[1]s b WHERE a.version_num = b.version_num AND a.ctid > b.ctid", f.version().Sanitize(), version)
+		}
 	}
 	return nil
+}
+
+func (f *found) misshaped() error {
+	return refuse("%s is not a table with a column version_num, as Alembic's version table is", "correct --version-table", f.version().Sanitize())
 }
 
 // fit says whether the janitor can work with the table that is there.
@@ -111,38 +128,76 @@ func (f *found) upgradable(mode Mode) error {
 	elsewhere := ""
 	if len(f.TokensAnywhere) > 0 {
 		elsewhere = fmt.Sprintf(" (but in %q there is: --table %s; USAGE on the schema is needed)", f.TokensAnywhere,
-			pgx.Identifier{f.TokensAnywhere[0], f.name}.Sanitize())
+			pgx.Identifier{f.TokensAnywhere[0], f.tokensAs.table}.Sanitize())
+	}
+	rivals := ""
+	if len(f.Rivals) > 0 {
+		rivals = fmt.Sprintf(" (if the API's revision is in %s, give that as --version-table)", strings.Join(f.Rivals, " or "))
+	}
+	way := f.inTheWay(mode)
+	if way != "" {
+		way = "; what is in the way of " + Head + ": " + way
 	}
 	switch {
 	case !f.VersionReadable:
-		return refuse("there is no table %s%s and %s", "%s", f.table, elsewhere, f.problems[0].What, f.problems[0].Remedy)
-	case f.name != base:
-		return refuse("there is no table %s%s, and revision %s makes one named %s only", "correct --table, or create the table", f.table, elsewhere, Head, base)
-	case f.qualifier != "" && len(f.KnownSchemas) == 0:
-		return refuse("there is no schema %q", "correct --table, or CREATE SCHEMA %s", f.qualifier, pgx.Identifier{f.qualifier}.Sanitize())
+		return refuse("there is no table %s%s and %s", "%s", f.names.Table, elsewhere, f.problems[0].What, f.problems[0].Remedy)
+	case f.tokensAs.table != base:
+		return refuse("there is no table %s%s, and revision %s makes one named %s only", "correct --table, or create the table", f.names.Table, elsewhere, Head, base)
+	case f.unknown(f.tokensAs.schema):
+		return refuse("there is no schema %q", "correct --table, or CREATE SCHEMA %s", f.tokensAs.schema, pgx.Identifier{f.tokensAs.schema}.Sanitize())
+	case f.unknown(f.versionAs.schema):
+		return refuse("there is no schema %q", "correct --version-table", f.versionAs.schema)
+	case len(f.versions) > 1:
+		return refuse("%s, which are the heads of branches, and there is no table %s%s%s",
+			"if the API's chain makes it, run alembic upgrade heads; if it is elsewhere, name it with --table", f.at(), f.names.Table, elsewhere, rivals)
 	case revision == Head:
 		return refuse("%s, but there is no table %s%s", "if the table was never made, run alembic stamp %s and then token-janitor migrate upgrade or alembic upgrade head",
-			f.at(), f.table, elsewhere, parent)
-	case elsewhere != "" && (f.UsersOwner == "" || revision == ""):
+			f.at(), f.names.Table, elsewhere, parent)
+	case elsewhere != "" && (f.UsersOID == 0 || revision == ""):
 		return refuse("there is no table %s%s and %s", "correct --table or the role's search_path, or GRANT USAGE ON SCHEMA %[4]s TO %[5]s",
-			f.table, elsewhere, f.at(), pgx.Identifier{f.TokensAnywhere[0]}.Sanitize(), pgx.Identifier{f.Me}.Sanitize())
-	case f.UsersOwner == "":
+			f.names.Table, elsewhere, f.at(), pgx.Identifier{f.TokensAnywhere[0]}.Sanitize(), pgx.Identifier{f.Me}.Sanitize())
+	case f.UsersOID == 0:
 		return &NotReadyError{
-			Found:  "there is no table users, which refresh_tokens refers to, and " + f.at(),
+			Found:  "there is no table users, which refresh_tokens refers to, and " + f.at() + rivals,
 			Remedy: "apply " + parent + " first: alembic upgrade " + parent + " (or alembic upgrade head)",
 		}
-	case f.VersionSchema == "" && len(f.VersionAnywhere) > 0:
-		return refuse("there is no table %s, and alembic_version is in %q, which is not on the search_path", "ALTER ROLE %s SET search_path to hold both",
-			f.table, f.VersionAnywhere, pgx.Identifier{f.Me}.Sanitize())
+	case revision == "" && len(f.Rivals) > 0:
+		return refuse("%s, but %s looks like a version table of Alembic's",
+			"if it is the API's, give --version-table %[3]s, or ALTER TABLE %[3]s RENAME TO %[4]s if that was its name; if it is another program's, run the API's own alembic stamp %[5]s first",
+			f.at(), strings.Join(f.Rivals, " and "), f.Rivals[0], pgx.Identifier{f.versionAs.table}.Sanitize(), parent)
 	case revision != "" && revision != parent:
-		return refuse("%s, a revision this janitor does not know, and there is no table %s%s",
-			"if it comes before %s, run alembic upgrade %[4]s; if it comes after %s, the table is gone or elsewhere: name it with --table, or run alembic stamp %[4]s and alembic upgrade head",
-			f.at(), f.table, elsewhere, parent, Head)
+		return refuse("%s, a revision this janitor does not know, and there is no table %s%s%s",
+			"if it comes before %s, run alembic upgrade %[5]s; if it comes after %s, the table is gone or elsewhere: name it with --table, or run alembic stamp %[5]s and alembic upgrade head",
+			f.at(), f.names.Table, elsewhere, rivals, parent, Head)
+	case revision == "" && mode != Stamp:
+		return &NotReadyError{
+			Found:  "there is a table users, but " + f.at() + ", so this may not be the API's database, and nothing is written there unasked" + way,
+			Remedy: "if it is the API's, run token-janitor migrate upgrade, or alembic upgrade head",
+			cause:  ErrNoRevision,
+		}
+	case way != "":
+		return refuse("%s, there is no table %s, and it cannot be made%s", "nothing is changed", f.at(), f.names.Table, way)
 	case mode == Check:
 		return &NotReadyError{
-			Found:  "the database is not up to date: " + f.at() + ", there is no table " + f.table + ", and checking makes none",
+			Found:  "the database is not up to date: " + f.at() + ", there is no table " + f.names.Table + ", and checking makes none",
 			Remedy: "run token-janitor migrate upgrade, or alembic upgrade " + Head,
 		}
 	}
 	return nil
+}
+
+// unknown reports whether a schema that was asked for is not there.
+func (f *found) unknown(schema string) bool {
+	return schema != "" && !slices.Contains(f.KnownSchemas, schema)
+}
+
+// inTheWay tells the obstacles that count in that mode, each with its remedy, "" if there are none.
+func (f *found) inTheWay(mode Mode) string {
+	var parts []string
+	for _, o := range f.obstacles {
+		if !o.IsRight || mode != Check {
+			parts = append(parts, o.What+" (mend: "+o.Remedy+")")
+		}
+	}
+	return oneLine.Replace(strings.Join(parts, "; "))
 }

@@ -37,11 +37,16 @@ func TestEnsure(t *testing.T) {
 			want: migrations.State{Table: public, Revision: migrations.Head, AtHead: true, Upgraded: true}},
 		{name: "at the parent, check", sql: parentSQL, mode: migrations.Check,
 			err: []string{"not up to date", `"003_add_users"`, "token-janitor migrate upgrade", "alembic upgrade 004_add_refresh_tokens"}},
-		{name: "no version table", sql: usersSQL,
+		{name: "at the parent, typed", sql: parentSQL, mode: migrations.Stamp,
 			want: migrations.State{Table: public, Revision: migrations.Head, AtHead: true, Upgraded: true}},
-		{name: "empty version table", sql: usersSQL + versionSQL,
+		{name: "no version table, typed", sql: usersSQL, mode: migrations.Stamp,
 			want: migrations.State{Table: public, Revision: migrations.Head, AtHead: true, Upgraded: true}},
-		{name: "no version table, check", sql: usersSQL, mode: migrations.Check, err: []string{"no table alembic_version", "migrate upgrade"}},
+		{name: "empty version table, typed", sql: usersSQL + versionSQL, mode: migrations.Stamp,
+			want: migrations.State{Table: public, Revision: migrations.Head, AtHead: true, Upgraded: true}},
+		{name: "no version table", sql: usersSQL, err: []string{"no table alembic_version", "may not be the API's", "run token-janitor migrate upgrade"}},
+		{name: "no version table, check", sql: usersSQL, mode: migrations.Check, err: []string{"no table alembic_version", "run token-janitor migrate upgrade"}},
+		{name: "empty version table", sql: usersSQL + versionSQL, err: []string{"alembic_version is empty", "run token-janitor migrate upgrade"}},
+		{name: "somebody else's users", sql: "CREATE TABLE users (id uuid, n text)", err: []string{"no table alembic_version", "run token-janitor migrate upgrade", "no primary key on id"}},
 		{name: "ahead", sql: usersSQL + versionSQL + tokensSQL + stamp("005_add_audit_logs"),
 			want: migrations.State{Table: public, Revision: "005_add_audit_logs", Ahead: true}},
 		{name: "far ahead, check", mode: migrations.Check, sql: usersSQL + versionSQL + tokensSQL + stamp("024"),
@@ -53,8 +58,16 @@ func TestEnsure(t *testing.T) {
 			err: []string{"no table users", `"002_add_tags"`, "alembic upgrade 003_add_users"}},
 		{name: "unknown revision without the table", sql: usersSQL + versionSQL + stamp("009_unheard_of"), ready: true,
 			err: []string{`"009_unheard_of"`, "no table refresh_tokens", "alembic upgrade 003_add_users", "--table", "alembic stamp"}},
-		{name: "two rows", sql: usersSQL + versionSQL + tokensSQL + stamp("004_add_refresh_tokens") + stamp("004b_fork"), ready: true,
-			err: []string{`"004_add_refresh_tokens" "004b_fork"`, "alembic merge heads"}},
+		{name: "two heads", sql: usersSQL + versionSQL + tokensSQL + stamp("004_add_refresh_tokens") + stamp("004b_fork"),
+			want: migrations.State{Table: public, Revision: "004_add_refresh_tokens, 004b_fork", Ahead: true}},
+		{name: "two heads, one the parent", mode: migrations.Check, sql: usersSQL + versionSQL + tokensSQL + stamp("003_add_users") + stamp("x"),
+			want: migrations.State{Table: public, Revision: "003_add_users, x", Ahead: true}},
+		{name: "two heads without the table", sql: usersSQL + versionSQL + stamp("003_add_users") + stamp("x"), ready: true,
+			err: []string{`"003_add_users" "x"`, "heads of branches", "no table refresh_tokens", "alembic upgrade heads", "--table"}},
+		{name: "two heads without the table, typed", mode: migrations.Stamp, sql: usersSQL + versionSQL + stamp("003_add_users") + stamp("x"), ready: true,
+			err: []string{"alembic upgrade heads"}},
+		{name: "a row twice", sql: usersSQL + twiceSQL + tokensSQL, ready: true,
+			err: []string{`"public"."alembic_version" holds the row "004_add_refresh_tokens" twice`, "DELETE FROM"}},
 		{name: "stamped by hand", sql: usersSQL + versionSQL + stamp(migrations.Head), ready: true,
 			err: []string{"alembic_version says", "no table refresh_tokens", "alembic stamp 003_add_users"}},
 		{name: "at the parent with the table", sql: parentSQL + tokensSQL,
@@ -71,12 +84,14 @@ func TestEnsure(t *testing.T) {
 		{name: "schema missing", sql: parentSQL, table: "auth.refresh_tokens", ready: true, err: []string{`no schema "auth"`, `CREATE SCHEMA "auth"`}},
 		{name: "in a schema of its own", sql: parentSQL + `CREATE SCHEMA "Au th"`, table: `"Au th".refresh_tokens`,
 			want: migrations.State{Table: pgx.Identifier{"Au th", "refresh_tokens"}, Revision: migrations.Head, AtHead: true, Upgraded: true}},
-		{name: "in a schema of its own, no version table", sql: usersSQL + `CREATE SCHEMA auth`, table: `auth.refresh_tokens`,
+		{name: "in a schema of its own, no version table", mode: migrations.Stamp, sql: usersSQL + `CREATE SCHEMA auth`, table: `auth.refresh_tokens`,
 			want: migrations.State{Table: pgx.Identifier{"auth", "refresh_tokens"}, Revision: migrations.Head, AtHead: true, Upgraded: true}},
 		{name: "elsewhere", sql: usersSQL + "CREATE SCHEMA auth; SET search_path = auth;" + tokensSQL, ready: true,
 			err: []string{`"auth"`, `--table "auth"."refresh_tokens"`}},
 		{name: "version table elsewhere", sql: usersSQL + "CREATE SCHEMA ops; SET search_path = ops;" + versionSQL + stamp("003_add_users"), ready: true,
-			err: []string{`alembic_version is in ["ops"]`, "search_path"}},
+			err: []string{`ops.alembic_version looks like a version table`, "--version-table ops.alembic_version", "alembic stamp 003_add_users"}},
+		{name: "version table elsewhere, typed", mode: migrations.Stamp, sql: usersSQL + "CREATE SCHEMA ops; SET search_path = ops;" + versionSQL + stamp("003_add_users"), ready: true,
+			err: []string{`ops.alembic_version looks like a version table`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +105,7 @@ func TestEnsure(t *testing.T) {
 				c.mode = migrations.Upgrade
 			}
 			before := catalogOf(t, conn)
-			got, err := migrations.Ensure(t.Context(), conn, c.table, c.mode)
+			got, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: c.table}, c.mode)
 			var notReady *migrations.NotReadyError
 			switch {
 			case c.err == nil && err != nil:
@@ -122,7 +137,7 @@ func TestEnsure(t *testing.T) {
 				t.Errorf("the session's search_path is left at %s", path)
 			}
 			if got.Upgraded {
-				again, err := migrations.Ensure(t.Context(), conn, c.table, migrations.Check)
+				again, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: c.table}, migrations.Check)
 				if err != nil || again.Upgraded || !again.AtHead {
 					t.Errorf("again: %+v, %v", again, err)
 				}
@@ -145,7 +160,7 @@ func TestEnsureRefusesWhereNothingCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, atParent(t))
 	run(t, conn, "SET default_transaction_read_only = on")
-	_, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Upgrade)
+	_, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
 	if err == nil || !strings.Contains(err.Error(), "ALTER ROLE \"postgres\" SET default_transaction_read_only = off") {
 		t.Errorf("got %v", err)
 	}
@@ -153,7 +168,7 @@ func TestEnsureRefusesWhereNothingCanBeDeleted(t *testing.T) {
 
 func TestEnsureRefusesUnknownMode(t *testing.T) {
 	t.Parallel()
-	if _, err := migrations.Ensure(t.Context(), nil, "refresh_tokens", "yes"); err == nil || !strings.Contains(err.Error(), `"yes"`) {
+	if _, err := migrations.Ensure(t.Context(), nil, migrations.Names{Table: "refresh_tokens"}, "yes"); err == nil || !strings.Contains(err.Error(), `"yes"`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -172,7 +187,7 @@ func TestHostileSearchPath(t *testing.T) {
 		CREATE DOMAIN evil.timestamptz AS text;
 		CREATE VIEW evil.pg_class AS SELECT 1/0 AS oid;
 		SET search_path = public, evil, pg_catalog`)
-	state, err := migrations.Ensure(t.Context(), conn, "refresh_tokens", migrations.Upgrade)
+	state, err := migrations.Ensure(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
 	if err != nil || !state.Upgraded {
 		t.Fatalf("%+v, %v", state, err)
 	}
@@ -192,7 +207,7 @@ func TestEnsureEndsWithItsContext(t *testing.T) {
 	conn := connect(t, database)
 	done := make(chan error)
 	go func() {
-		_, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade)
+		_, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
 		done <- err
 	}()
 	watcher := connect(t, database)
@@ -215,13 +230,13 @@ func TestCurrent(t *testing.T) {
 		{"INSERT INTO alembic_version VALUES ('b'), ('a')", []string{"a", "b"}},
 	} {
 		run(t, conn, c.sql)
-		got, err := migrations.Current(t.Context(), conn, "refresh_tokens")
+		got, err := migrations.Current(t.Context(), conn, migrations.Names{Table: "refresh_tokens"})
 		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("after %q: %q, %v", c.sql, got, err)
 		}
 	}
 	run(t, conn, "CREATE SCHEMA auth; SET search_path = auth;"+versionSQL+"INSERT INTO alembic_version VALUES ('c'); RESET search_path")
-	if got, err := migrations.Current(t.Context(), conn, "auth.refresh_tokens"); err != nil || !reflect.DeepEqual(got, []string{"c"}) {
+	if got, err := migrations.Current(t.Context(), conn, migrations.Names{Table: "auth.refresh_tokens"}); err != nil || !reflect.DeepEqual(got, []string{"c"}) {
 		t.Errorf("in the table's own schema: %q, %v", got, err)
 	}
 }

@@ -11,24 +11,34 @@ import (
 // hears now and then what it waits for.
 const patience = 30 * time.Second
 
-// The pause between two tries doubles from firstPause, about what another janitor's upgrade takes, to longestPause, so
-// that somebody who waits in line behind us for lockTimeout at each try is free nine tenths of the time.
+// The pause between two tries doubles from firstPause, about what another janitor's upgrade takes, to longestPause. None
+// holds or waits for a lock meanwhile.
 const (
 	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
+	longestPause = 10 * time.Second
 )
+
+// collisions is how many times in a row a name that is taken, or a table that is gone, may be another session's doing of
+// that very moment. What was committed by then the next look finds; what it does not find will not go by itself.
+const collisions = 5
 
 // persist calls try again while other sessions are in its way, until ctx ends or patience does.
 func persist(ctx context.Context, try func() error) error {
 	began := time.Now()
 	var before error // what was in the way the last time
+	collided := 0
 	for next := firstPause; ; next = min(2*next, longestPause) {
 		err := try()
+		if collided++; !collision(err) {
+			collided = 0
+		}
 		switch {
 		case err != nil && before != nil && ctx.Err() != nil:
 			return inTheWay(before, ctx.Err())
 		case !passing(err):
 			return err
+		case collided == collisions:
+			return refuse("%w, again and again, and no other session's work accounts for it", "see in the server's log what refuses it; nothing is changed", err)
 		case time.Since(began) > patience:
 			return inTheWay(err, nil)
 		}
@@ -58,8 +68,16 @@ func passing(err error) bool {
 		return true
 	}
 	switch code(err) {
-	case "55P03", "40P01", "40001", // not the lock, a deadlock, a serialisation failure
-		"42P07", "42710", "23505", // somebody committed the same table while we waited to create it
+	case "55P03", "40P01", "40001": // not the lock, a deadlock, a serialisation failure
+		return true
+	}
+	return collision(err)
+}
+
+// collision reports whether err may come of something that was made or dropped since we looked.
+func collision(err error) bool {
+	switch code(err) {
+	case "42P07", "42710", "23505", // somebody committed the same table while we waited to create it
 		"42P01": // a table dropped between being found and being read
 		return true
 	}

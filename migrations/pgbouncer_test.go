@@ -12,7 +12,7 @@ import (
 func TestThroughPgBouncer(t *testing.T) {
 	t.Parallel()
 	database := pgtemp.Bouncer(t, atParent(t), "transaction")
-	if n := await(t, boots(t, database, 4)); n != 1 {
+	if n := await(t, boots(t, database, 4, migrations.Upgrade)); n != 1 {
 		t.Errorf("%d janitors upgraded, want one", n)
 	}
 	// Nothing of ours stays behind in a session that somebody else gets next.
@@ -25,7 +25,7 @@ func TestThroughPgBouncer(t *testing.T) {
 			t.Errorf("%s is left at %q, %v", c.setting, got, err)
 		}
 	}
-	if _, err := migrations.Downgrade(t.Context(), conn, "refresh_tokens"); err != nil {
+	if _, err := migrations.Downgrade(t.Context(), conn, migrations.Names{Table: "refresh_tokens"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,6 +20,9 @@ const settle = 2 * time.Second
 //go:embed sql/sessions.sql
 var sessionsSQL string
 
+//go:embed sql/locks.sql
+var locksSQL string
+
 // quiet watches whether anybody may be at work on the schema without a lock to show for it. Its zero value has seen
 // nothing.
 type quiet struct {
@@ -40,15 +43,24 @@ func (e errUnsettled) Error() string { return string(e) }
 // transaction_per_migration, computes for longer than settle before it says anything to the server.)
 func (q *quiet) check(ctx context.Context, conn *pgx.Conn, f *found) error {
 	var others int
-	var open []string
+	var open, locks []string
+	used, written := f.locked()
 	err := inTransaction(ctx, conn, reading, func(tx pgx.Tx, _ []string) error {
-		return tx.QueryRow(ctx, sessionsSQL, pgx.QueryExecModeExec).Scan(&others, &open)
+		if err := tx.QueryRow(ctx, sessionsSQL, pgx.QueryExecModeExec).Scan(&others, &open); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, locksSQL, pgx.QueryExecModeExec, used, written)
+		if err != nil {
+			return err
+		}
+		locks, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("look for other sessions: %w", err)
 	}
 	switch {
-	case others == 0:
+	case others == 0 && len(locks) == 0:
 		return nil
 	case !f.same(q.seen):
 		*q = quiet{seen: f, since: time.Now()}
@@ -63,5 +75,17 @@ func (q *quiet) check(ctx context.Context, conn *pgx.Conn, f *found) error {
 	if len(q.open) > 0 {
 		return errUnsettled("transactions are open that may be a migration's: " + strings.Join(q.open, ", "))
 	}
+	// To ask for such a lock would have everybody wait behind us who asks after us.
+	if len(locks) > 0 {
+		return errUnsettled("locks are held that it has to wait for: " + strings.Join(locks, ", "))
+	}
 	return nil
+}
+
+// locked are the tables that a change locks: those that nobody may use meanwhile, and those that nobody may write to.
+func (f *found) locked() (used, written []uint32) {
+	if f.TokensOID != 0 { // a downgrade: to drop a foreign key takes the same lock at both ends
+		return []uint32{f.VersionOID, f.TokensOID, f.UsersOID}, []uint32{}
+	}
+	return []uint32{f.VersionOID}, []uint32{f.UsersOID}
 }

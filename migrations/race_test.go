@@ -24,14 +24,14 @@ var transactions = map[string][]string{
 }
 
 // boot is what a janitor does at its start: it tries again for as long as the schema is not ready.
-func boot(ctx context.Context, database string) (migrations.State, error) {
+func boot(ctx context.Context, database string, mode migrations.Mode) (migrations.State, error) {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return migrations.State{}, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	for {
-		state, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade)
+		state, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, mode)
 		var notReady *migrations.NotReadyError
 		if !errors.As(err, &notReady) || ctx.Err() != nil {
 			return state, err
@@ -49,11 +49,11 @@ type booted struct {
 }
 
 // boots starts n janitors and returns where each reports.
-func boots(t *testing.T, database string, n int) <-chan booted {
+func boots(t *testing.T, database string, n int, mode migrations.Mode) <-chan booted {
 	done := make(chan booted, n)
 	for range n {
 		go func() {
-			state, err := boot(t.Context(), database)
+			state, err := boot(t.Context(), database, mode)
 			done <- booted{state, err}
 		}()
 	}
@@ -126,7 +126,7 @@ func TestSlowAlembic(t *testing.T) {
 	var early sync.WaitGroup
 	for _, c := range cases {
 		early.Go(func() {
-			if state, err := boot(ctx, c.database); err == nil || state.Upgraded {
+			if state, err := boot(ctx, c.database, migrations.Upgrade); err == nil || state.Upgraded {
 				t.Errorf("%s: a janitor came first: %+v", c.name, state)
 			}
 		})
@@ -134,7 +134,7 @@ func TestSlowAlembic(t *testing.T) {
 	early.Wait()
 
 	for _, c := range cases {
-		c.janitors = boots(t, c.database, 2)
+		c.janitors = boots(t, c.database, 2, migrations.Upgrade)
 		run(t, c.test, "SELECT pg_advisory_unlock(7)")
 	}
 	for _, c := range cases {
@@ -163,7 +163,7 @@ func TestRace(t *testing.T) {
 					}
 					api := newAPI(t, database, "alembic", settings...)
 					alembic := api.start(t, "upgrade", "head")
-					janitors := boots(t, database, 3)
+					janitors := boots(t, database, 3, migrations.Upgrade)
 					alembic()
 					if n := await(t, janitors); n > 1 {
 						t.Errorf("%d janitors upgraded", n)
@@ -183,7 +183,7 @@ func TestEverybodyWaitsForUsers(t *testing.T) {
 	database := atParent(t)
 	test := connect(t, database)
 	run(t, test, "BEGIN; INSERT INTO users VALUES (gen_random_uuid(), 'a@example.org')")
-	janitors := boots(t, database, 3)
+	janitors := boots(t, database, 3, migrations.Upgrade)
 	alembic := newAPI(t, database, "alembic").start(t, "upgrade", "head")
 	watcher := connect(t, database)
 	until(t, watcher, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'users'::regclass AND NOT granted)")
@@ -197,7 +197,7 @@ func TestJanitorsRace(t *testing.T) {
 	t.Parallel()
 	database := pgtemp.Empty(t)
 	run(t, connect(t, database), usersSQL)
-	if n := await(t, boots(t, database, 6)); n != 1 {
+	if n := await(t, boots(t, database, 6, migrations.Stamp)); n != 1 {
 		t.Errorf("%d janitors upgraded, want one", n)
 	}
 }

@@ -31,7 +31,7 @@ func TestWhoOwnsTheTable(t *testing.T) {
 			run(t, admin, "GRANT CREATE ON SCHEMA public TO "+api)
 			run(t, connect(t, as(t, database, api)), c.start)
 			run(t, admin, strings.NewReplacer("$api", api, "$me", me).Replace(c.sql))
-			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), "refresh_tokens", migrations.Upgrade)
+			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), migrations.Names{Table: "refresh_tokens"}, migrations.Stamp)
 			if c.refused != "" {
 				if err == nil || !strings.Contains(err.Error(), c.refused) {
 					t.Errorf("got %+v, %v", state, err)
@@ -92,7 +92,7 @@ func TestLeastPrivilege(t *testing.T) {
 				}
 				run(t, admin, strings.Replace(grant, "token_janitor", me, 1))
 			}
-			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), "refresh_tokens", migrations.Check)
+			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, me)), migrations.Names{Table: "refresh_tokens"}, migrations.Check)
 			if refusal == "" {
 				if err != nil || !state.AtHead {
 					t.Errorf("%+v, %v", state, err)

@@ -5,17 +5,18 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// lockTimeout is the longest we wait for a lock, and so the longest anybody waits in line behind us: a blink. Not
-// getting it only costs us another try.
-const lockTimeout = 100 * time.Millisecond
+// The longest we wait for a lock. Who only reads, nobody has to wait in line behind. Who changes the schema waits for no
+// longer than a statement of the API's takes, for a login would wait behind it; not getting the lock only costs another try.
+const (
+	readingLockTimeout = 100 * time.Millisecond
+	writingLockTimeout = 10 * time.Millisecond
+)
 
 //go:embed sql/begin.sql
 var beginSQL string
@@ -35,6 +36,10 @@ func inTransaction(ctx context.Context, conn *pgx.Conn, options pgx.TxOptions, d
 	if err := tx.QueryRow(ctx, beginSQL, pgx.QueryExecModeExec).Scan(&path, nil); err != nil {
 		return fmt.Errorf("set search_path aside: %w", err)
 	}
+	lockTimeout := readingLockTimeout
+	if options.AccessMode == pgx.ReadWrite {
+		lockTimeout = writingLockTimeout
+	}
 	if _, err := tx.Exec(ctx, lockTimeoutSQL, pgx.QueryExecModeExec, int(lockTimeout.Milliseconds())); err != nil {
 		return fmt.Errorf("set lock_timeout: %w", err)
 	}
@@ -53,27 +58,6 @@ var reading = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOn
 // writing is for changes: what is read after a lock was waited for must be what its holder committed. The access mode is
 // said aloud because a role's default may differ.
 var writing = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-
-// createPath is the search_path for running a revision: the schema to create in comes first, as in the session, and
-// pg_catalog goes before all, as it does unless it is named.
-func createPath(path []string) []string {
-	return slices.DeleteFunc(slices.Clone(path), func(schema string) bool {
-		return schema == "pg_catalog" || strings.HasPrefix(schema, "pg_temp_")
-	})
-}
-
-func setPath(ctx context.Context, tx pgx.Tx, path []string) error {
-	quoted := make([]string, len(path))
-	for i, schema := range path {
-		quoted[i] = pgx.Identifier{schema}.Sanitize()
-	}
-	_, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('search_path', $1, true)", pgx.QueryExecModeExec,
-		strings.Join(append(quoted, "pg_temp"), ", "))
-	if err != nil {
-		return fmt.Errorf("set search_path: %w", err)
-	}
-	return nil
-}
 
 func code(err error) string {
 	var answer *pgconn.PgError

@@ -20,7 +20,7 @@ func makeSchema(ctx context.Context, conn *pgx.Conn) (revision string, err error
 	if _, err := conn.Exec(ctx, usersSQL); err != nil {
 		return "", fmt.Errorf("make the table users: %w", err)
 	}
-	state, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade)
+	state, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
 	if err != nil {
 		return "", fmt.Errorf("apply %s: %w", migrations.Head, err)
 	}

@@ -31,10 +31,11 @@ func (b *bar) hear(batch janitor.Batch) {
 	switch {
 	case b.shown == nil || b.reason != batch.Pass:
 		b.clear()
-		b.reason, b.shown = batch.Pass, b.pass(string(batch.Pass), most)
+		b.reason, b.shown = batch.Pass, b.pass(b.title(batch.Pass, most), most)
 		b.shown.StartWithoutRender() // a rate needs a second batch, and a run of one no bar
 		return
 	case b.shown.GetMax64() != most:
+		progressbar.OptionSetDescription(b.title(batch.Pass, most))(b.shown) // Describe would draw it, with the old end
 		b.shown.ChangeMax64(most)
 	}
 	_ = b.shown.Set64(done) // a terminal that went away is no reason to stop
@@ -48,15 +49,26 @@ func (b *bar) clear() {
 	}
 }
 
-func (b *bar) pass(name string, most int64) *progressbar.ProgressBar {
-	theme := progressbar.ThemeASCII
+// title says what the bar counts, and that its end is an estimate.
+func (b *bar) title(pass janitor.Reason, most int64) string {
+	name := string(pass)
 	if b.colours {
 		name = "[cyan]" + name + "[reset]"
+	}
+	if most < 0 {
+		return name
+	}
+	return "about " + thousands(most) + " " + name
+}
+
+func (b *bar) pass(title string, most int64) *progressbar.ProgressBar {
+	theme := progressbar.ThemeASCII
+	if b.colours {
 		theme.Saucer, theme.SaucerHead = "[green]=[reset]", "[green]>[reset]"
 	}
 	return progressbar.NewOptions64(most,
 		progressbar.OptionSetWriter(b.out),
-		progressbar.OptionSetDescription(name),
+		progressbar.OptionSetDescription(title),
 		progressbar.OptionEnableColorCodes(b.colours),
 		progressbar.OptionSetTheme(theme),
 		progressbar.OptionSetWidth(30),

@@ -45,11 +45,11 @@ func TestBar(t *testing.T) {
 		{"nothing to do", true, nil, "", "expired"},
 		{"over before a rate is known", true, []janitor.Batch{expired(10, 20)}, "", "rows/s"},
 		{"half done", true, []janitor.Batch{expired(10, 40), expired(20, 40)}, " 50% [" + green, "revoked"},
-		{"NO_COLOR", false, []janitor.Batch{expired(10, 40), expired(20, 40)}, "expired  50% [====", "\x1b[3"},
-		{"an estimate that was too low", false, []janitor.Batch{expired(10, 15), expired(20, 15)}, "expired (", "%"},
-		{"no estimate", false, []janitor.Batch{expired(10, -1), expired(20, -1)}, "expired (", "%"},
+		{"NO_COLOR", false, []janitor.Batch{expired(10, 40), expired(20, 40)}, "about 40 expired  50% [====", "\x1b[3"},
+		{"an estimate that was too low", false, []janitor.Batch{expired(10, 15), expired(20, 15)}, "| expired (", "%"},
+		{"no estimate", false, []janitor.Batch{expired(10, -1), expired(20, -1)}, "expired (", "about"},
 		{"the second pass", false, []janitor.Batch{expired(10, 10), {Reason: janitor.Revoked, Pass: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 1}, About: 8},
-			{Reason: janitor.Revoked, Pass: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 2}, About: 8}}, "revoked  25% [", "expired"},
+			{Reason: janitor.Revoked, Pass: janitor.Revoked, Done: janitor.Counts{Expired: 10, Revoked: 2}, About: 8}}, "about 8 revoked  25% [", "expired"},
 	} {
 		got := drawn(t, c.colours, c.batches...)
 		if !strings.Contains(got, c.has) || strings.Contains(got, c.not) {

@@ -61,13 +61,14 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 }
 
 // bootOnce is boot for a command that somebody waits for: at most --connect-timeout,
-// and only for what passes by itself.
+// and only for what passes by itself: nobody but a person who types migrate upgrade gives a
+// database its first revision.
 func (s *service) bootOnce(ctx context.Context, mode migrations.Mode, then func(*pgx.Conn, migrations.State)) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
 	defer stop()
 	return s.boot(ctx, mode, func(err error) bool {
 		var notReady *migrations.NotReadyError
-		return errors.As(err, &notReady) || unreachable(err)
+		return errors.As(err, &notReady) && !errors.Is(err, migrations.ErrNoRevision) || unreachable(err)
 	}, then)
 }
 

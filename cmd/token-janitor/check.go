@@ -49,6 +49,7 @@ func (c *config) check() error {
 			return fmt.Errorf("--%s: %q is none of %s", flag, clip(given[flag]), strings.Join(choices[flag], ", "))
 		}
 	}
+	downgrades := slices.Equal(c.Args, []string{"migrate", "downgrade"})
 	switch {
 	case !(c.Load > 0 && c.Load <= 1): // also NaN
 		return fmt.Errorf("--load: %v is not above 0 and at most 1", c.Load)
@@ -60,12 +61,18 @@ func (c *config) check() error {
 		return fmt.Errorf("--batch-max-rows: %d is not from 1 to %d", c.BatchMaxRows, math.MaxInt32)
 	case !tableName.MatchString(c.Table):
 		return fmt.Errorf("--table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.Table))
+	case !tableName.MatchString(c.VersionTable):
+		return fmt.Errorf("--version-table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.VersionTable))
 	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
 		return errors.New("--database-url and --database-url-file are both given: give one")
 	case strings.Contains(c.DatabaseURLFile, "://"):
 		return errors.New("--database-url-file: it holds a URL; want the path of a file that does")
-	case len(c.Args) > 0 && c.DryRun: // least of all may migrate upgrade write then
-		return fmt.Errorf("--dry-run and %s do not go together: only a run can be dry", c.Args[0])
+	case c.Yes && !downgrades:
+		return errors.New("--yes goes with migrate downgrade only: token-janitor --yes migrate downgrade")
+	case c.Yes && c.DryRun:
+		return errors.New("--yes and --dry-run do not go together: give one")
+	case len(c.Args) > 0 && c.DryRun && !downgrades: // least of all may migrate upgrade write then
+		return fmt.Errorf("--dry-run and %s do not go together: only a run can be dry, and migrate downgrade", strings.Join(c.Args, " "))
 	case len(c.Args) > 0 && c.Once:
 		return fmt.Errorf("--once and %s do not go together: give one", c.Args[0])
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 // commands are the positional arguments there are: the words, and what they do.
 var commands = [][2]string{
 	{"migrate upgrade", "bring the schema to head"},
-	{"migrate downgrade", "one step back: drops the table"},
+	{"migrate downgrade", "one step back: drops the table; wants --yes, or --dry-run to tell what would go"},
 	{"migrate current", "print the database's revision"},
 	{"migrate history", "print the revisions"},
 	{"healthcheck", "ask the daemon at --listen whether it is ready (0 = yes)"},
@@ -52,6 +53,23 @@ func command(words []string) error {
 		return fmt.Errorf("%q is one argument too many behind %s", word(words[long]), strings.Join(words[:long], " "))
 	}
 	return nil
+}
+
+// turned is how a command is to be written that had a flag behind it, or "" if that cannot
+// be told. It shows no value, which may be a secret.
+func turned(flag string, behind, positional []string, fields map[string]reflect.Value) string {
+	field, known := fields[flag]
+	words := slices.Clone(positional)
+	if len(words) == 1 && len(behind) == 1 { // migrate --yes downgrade
+		words = append(words, behind[0])
+	}
+	if !known || command(words) != nil {
+		return ""
+	}
+	if field.Kind() != reflect.Bool {
+		flag += "=..."
+	}
+	return ": token-janitor --" + flag + " " + strings.Join(words, " ")
 }
 
 // printed is the text of a command that does nothing but print, "" for any other.

@@ -53,8 +53,10 @@ type config struct {
 	StatementTimeout time.Duration `conf:"default:5s,help:longest statement"`
 	ConnectTimeout   time.Duration `conf:"default:30s,help:how long --once and migrate wait for database and schema; the daemon waits for ever"`
 
-	Migrate string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
-	Table   string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
+	Migrate      string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
+	Table        string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
+	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table in env.py); may be schema-qualified"`
+	Yes          bool   `conf:"help:with migrate downgrade only: do drop the table"`
 
 	Listen          string        `conf:"default::9856,help:address of status page and metrics"`
 	WebConfigFile   string        `conf:"help:TLS and basic auth of the address; see exporter-toolkit"`
@@ -149,7 +151,7 @@ func tidyFlags(args []string, fields map[string]reflect.Value) (flags, positiona
 			return []string{"--" + name}, nil, nil
 		}
 		if len(positional) > 0 {
-			return nil, nil, fmt.Errorf("flag %q stands behind %q: flags go first", option(arg), word(positional[0]))
+			return nil, nil, fmt.Errorf("flag %q stands behind %q: flags go first%s", option(arg), word(positional[0]), turned(name, args, positional, fields))
 		}
 		field, known := fields[name]
 		switch {

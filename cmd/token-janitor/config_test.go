@@ -19,7 +19,7 @@ func TestEveryFlagAndVariable(t *testing.T) {
 	t.Setenv("DATABASE_URL", "")
 	words := map[string]string{
 		"database-url": "postgres://u@db/app", "database-url-file": "url.txt", "output": "json", "schedule": "@every 77s",
-		"migrate": "check", "table": "app.tokens", "listen": ":7777", "log-level": "debug", "log-format": "json",
+		"migrate": "check", "table": "app.tokens", "version-table": "app.revisions", "listen": ":7777", "log-level": "debug", "log-format": "json",
 	}
 	var defaults config
 	for name, field := range settable(&defaults) {
@@ -38,14 +38,18 @@ func TestEveryFlagAndVariable(t *testing.T) {
 			value = t.TempDir() + "/web.yml"
 			write(t, value, "{}")
 		}
+		var command []string
+		if name == "yes" { // it goes with that command only
+			command = []string{"migrate", "downgrade"}
+		}
 		variable := prefix + "_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 		t.Run(name, func(t *testing.T) {
-			os.Args = []string{"token-janitor", "--" + name, value}
+			os.Args = append([]string{"token-janitor", "--" + name, value}, command...)
 			arrives(t, name, value)
-			os.Args = []string{"token-janitor", "-" + name + "=" + value}
+			os.Args = append([]string{"token-janitor", "-" + name + "=" + value}, command...)
 			arrives(t, name, value)
 
-			os.Args = []string{"token-janitor"}
+			os.Args = append([]string{"token-janitor"}, command...)
 			t.Setenv(variable, value)
 			arrives(t, name, value)
 			t.Setenv(variable, "")
@@ -55,7 +59,7 @@ func TestEveryFlagAndVariable(t *testing.T) {
 			}
 			if field.Kind() == reflect.Bool {
 				t.Setenv(variable, other)
-				os.Args = []string{"token-janitor", "--" + name + "=" + value}
+				os.Args = append([]string{"token-janitor", "--" + name + "=" + value}, command...)
 				arrives(t, name, value)
 			}
 		})

@@ -23,6 +23,7 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
 	return pgx.ConnectConfig(ctx, config) // its errors name host, user and database, no secret
 }
 
@@ -90,6 +91,7 @@ func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
 	// another server connection, where no statement of ours is prepared.
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
+	config.OnPgError = staysOpen
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectFor
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -29,8 +30,9 @@ import (
 
 // daemon is a token-janitor in the background of a script.
 type daemon struct {
-	cmd   *exec.Cmd
-	ended chan struct{} // after the last line of its log
+	cmd    *exec.Cmd
+	stdout bytes.Buffer  // whole when it has ended
+	ended  chan struct{} // after the last line of its log
 
 	mu    sync.Mutex
 	lines []string
@@ -38,13 +40,29 @@ type daemon struct {
 }
 
 func (s *stage) startDaemon(ts *testscript.TestScript, args []string) error {
+	if err := s.start(ts, append([]string{"--listen=127.0.0.1:0"}, args...)); err != nil {
+		return err
+	}
+	address, err := s.daemon.await(regexp.MustCompile(`msg=listening address=(\S+)`))
+	if err != nil {
+		return err
+	}
+	ts.Setenv("ADDR", address)
+	return nil
+}
+
+func (s *stage) startOnce(ts *testscript.TestScript, args []string) error {
+	return s.start(ts, append([]string{"--once"}, args...))
+}
+
+func (s *stage) start(ts *testscript.TestScript, args []string) error {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), ":")
-	args = append([]string{"--listen=127.0.0.1:0"}, args...)
 	d := &daemon{cmd: exec.Command(filepath.Join(bin, "token-janitor"), args...), ended: make(chan struct{}), more: make(chan struct{})}
 	d.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL"} {
 		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
 	}
+	d.cmd.Stdout = &d.stdout
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -54,11 +72,6 @@ func (s *stage) startDaemon(ts *testscript.TestScript, args []string) error {
 	}
 	s.daemon = d
 	go d.read(stderr)
-	address, err := d.await(regexp.MustCompile(`msg=listening address=(\S+)`))
-	if err != nil {
-		return err
-	}
-	ts.Setenv("ADDR", address)
 	return nil
 }
 
@@ -124,9 +137,10 @@ func (s *stage) ends(ts *testscript.TestScript, args []string) error {
 	}
 	log := strings.Join(s.daemon.lines, "\n") + "\n"
 	fmt.Fprint(ts.Stderr(), log)
+	fmt.Fprint(ts.Stdout(), s.daemon.stdout.String())
 	got := s.daemon.cmd.ProcessState.String()
 	switch {
-	case strings.Contains(log, secret):
+	case strings.Contains(log+s.daemon.stdout.String(), secret):
 		return errors.New("the password is in the log")
 	case strings.Contains(log, "DATA RACE") || strings.Contains(log, "goroutine "):
 		return errors.New("a race or a panic is in the log")

@@ -189,11 +189,11 @@ func TestNoConnectionLeft(t *testing.T) {
 	url = strings.Replace(url, "postgres@", database+"@", 1)
 	holder := dial(t, url)
 	sum, code, log := once(t, path, url, "--connect-timeout=1s")
-	if code != exitFailed || sum.Outcome != "failed" || sum.Error == nil || !strings.Contains(*sum.Error, "too many connections") {
+	if code != exitFailed || sum.Outcome != "failed" || sum.Error == nil || !strings.Contains(*sum.Error, "SQLSTATE 53300") {
 		t.Errorf("exit code %d: %+v\n%s", code, sum, log)
 	}
 	d := start(t, "", url)
-	d.hears(t, "too many connections", 1)
+	d.hears(t, "SQLSTATE 53300", 1)
 	_ = holder.Close(t.Context())
 	d.hears(t, "outcome=drained", 1)
 	if n := count(t, conn, `token_hash LIKE 'due %'`); n != 0 {

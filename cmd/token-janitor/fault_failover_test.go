@@ -145,7 +145,7 @@ func TestReadOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.hears(t, "in a read-only transaction", 1)
+	d.hears(t, "SQLSTATE 25006", 1)
 	d.hears(t, "read-only by default", 1)
 	d.page(t, 503, "/readyz", `transactions of postgres are read-only by default`, `ALTER ROLE "postgres" SET default_transaction_read_only = off`)
 	if n := count(t, conn, `token_hash LIKE 'due %'`); n == 0 {

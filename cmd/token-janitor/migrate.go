@@ -10,6 +10,11 @@ import (
 	"github.com/hyphagraph/token-janitor/migrations"
 )
 
+// names are the tables to work with.
+func (c *config) names() migrations.Names {
+	return migrations.Names{Table: c.Table, VersionTable: c.VersionTable}
+}
+
 // migrate does the migrate commands. What it prints of revisions is what alembic does.
 func (s *service) migrate(ctx context.Context, step string) int {
 	var err error
@@ -30,11 +35,11 @@ func (s *service) migrate(ctx context.Context, step string) int {
 		err = s.connected(ctx, s.current(ctx))
 	case "upgrade":
 		var state migrations.State
-		state, err = s.bootOnce(ctx, migrations.Upgrade, nil)
+		state, err = s.bootOnce(ctx, migrations.Stamp, nil)
 		switch {
 		case err != nil:
 		case state.Upgraded:
-			s.log.Info("upgraded", "revision", state.Revision)
+			s.log.Info("upgraded", "revision", state.Revision, "table", state.Table.Sanitize())
 		case state.Ahead:
 			s.log.Info("nothing to do: the API's own migrations are ahead", "revision", state.Revision)
 		default:
@@ -43,13 +48,7 @@ func (s *service) migrate(ctx context.Context, step string) int {
 	case "downgrade":
 		ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
 		defer stop()
-		err = s.connected(ctx, func(conn *pgx.Conn) error {
-			state, err := migrations.Downgrade(ctx, conn, s.Table)
-			if err == nil {
-				s.log.Info("downgraded: the table of refresh tokens is dropped", "revision", state.Revision)
-			}
-			return err
-		})
+		err = s.connected(ctx, s.downgrade(ctx))
 	}
 	if err != nil {
 		s.log.Error("migrate "+step, "error", err)
@@ -58,10 +57,10 @@ func (s *service) migrate(ctx context.Context, step string) int {
 	return exitDone
 }
 
-// current prints the rows of alembic_version.
+// current prints the rows of the version table.
 func (s *service) current(ctx context.Context) func(*pgx.Conn) error {
 	return func(conn *pgx.Conn) error {
-		revisions, err := migrations.Current(ctx, conn, s.Table)
+		revisions, err := migrations.Current(ctx, conn, s.names())
 		if err != nil {
 			return err
 		}
@@ -78,4 +77,36 @@ func (s *service) current(ctx context.Context) func(*pgx.Conn) error {
 		}
 		return nil
 	}
+}
+
+// downgrade drops the table of tokens with --yes. Without it, it says what would go.
+func (s *service) downgrade(ctx context.Context) func(*pgx.Conn) error {
+	return func(conn *pgx.Conn) error {
+		if s.Yes {
+			state, err := migrations.Downgrade(ctx, conn, s.names())
+			if err == nil {
+				s.log.Info("downgraded: the table of refresh tokens is dropped", "revision", state.Revision, "table", oneLine(state.Table.Sanitize()))
+			}
+			return err
+		}
+		loss, err := migrations.WouldLose(ctx, conn, s.names())
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("drop table %s with %s live tokens of %s: every user would have to log in again",
+			oneLine(loss.Table.Sanitize()), counted(loss.Live), counted(loss.Total))
+		if s.DryRun {
+			_, err := fmt.Printf("Dry run: migrate downgrade would %s.\n", what)
+			return err
+		}
+		return fmt.Errorf("refused: it would %s: to do it, run token-janitor --yes migrate downgrade", what)
+	}
+}
+
+// counted is a number of tokens that were counted up to a cap.
+func counted(n int64) string {
+	if n == migrations.LossCap {
+		return "at least " + thousands(n)
+	}
+	return thousands(n)
 }

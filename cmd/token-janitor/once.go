@@ -58,10 +58,10 @@ func exitCode(res janitor.Result) int {
 	switch {
 	case res.Outcome == janitor.Failed:
 		return exitFailed
-	case res.Outcome == janitor.Partial && res.StopReason != janitor.StopCancelled:
-		return exitOverdue
+	case res.Outcome == janitor.Partial:
+		return exitOverdue // also at a signal, or what drained a node would take its job for done
 	}
-	return exitDone // also at a signal: it ended as it was told to
+	return exitDone
 }
 
 // summary is a result as machines read it.
@@ -73,6 +73,7 @@ type summary struct {
 	WouldDelete    janitor.Counts     `json:"would_delete"`
 	Due            *due               `json:"due"` // null: no dry run
 	RowsLeft       janitor.Left       `json:"rows_left"`
+	Overdue        *overdueByReason   `json:"overdue"`        // null: it did not look, as a dry run does not
 	UncertainRows  int64              `json:"uncertain_rows"` // at most so many went beside those deleted
 	Batches        int64              `json:"batches"`
 	LongestBatch   float64            `json:"longest_batch_seconds"`
@@ -122,6 +123,7 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		Deleted:        res.Deleted,
 		WouldDelete:    res.Would,
 		RowsLeft:       res.Left,
+		Overdue:        overdueOf(res),
 		UncertainRows:  res.Uncertain,
 		Batches:        res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
 		LongestBatch:   res.LongestBatch.Seconds(),
@@ -168,6 +170,9 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		printRules(&b, res, counts)
 		b.WriteString("\n")
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		if res.Outcome == janitor.Partial && !res.DryRun {
+			fmt.Fprintf(w, "overdue\t%s\n", overdueOf(res))
+		}
 		if res.Left.Total() > 0 {
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
 				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
@@ -183,7 +188,7 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		if n := counts.Total(); n > 0 {
 			fmt.Fprintf(w, "rate\t%s rows/s\n", thousands(int64(float64(n)/res.Duration.Seconds())))
 		}
-		if res.DryRun {
+		if res.DryRun && !cutShort(res) {
 			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", words(wouldTake))
 		}
 		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
@@ -204,7 +209,7 @@ func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
 	}
 	for _, reason := range janitor.Reasons {
-		fmt.Fprintf(w, "%s\t%s\t", reason, thousands(counts.Of(reason)))
+		fmt.Fprintf(w, "%s\t%s\t", reason, atLeast(counts.Of(reason), cutShort(res)))
 		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
 			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))
 		} else if res.DryRun {
@@ -220,15 +225,15 @@ func sentence(res janitor.Result, err error) string {
 	if res.DryRun {
 		counts, did = res.Would, "Dry run: would delete"
 	}
-	tokens := fmt.Sprintf("%s %s tokens", did, thousands(counts.Total()))
-	if counts.Total() == 1 {
-		tokens = did + " 1 token"
+	if cutShort(res) {
+		did += " at least"
 	}
+	tokens := did + " " + plural(counts.Total(), "token")
 	switch {
 	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
 		return "Failed: " + oneLine(err.Error())
 	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
-		return "Stopped before it began, as it was told to."
+		return "Stopped before it began, as it was told to; it does not know what is overdue."
 	case err != nil:
 		return tokens + ", then failed: " + oneLine(err.Error())
 	case res.Outcome == janitor.Skipped && counts.Total() == 0:
@@ -239,8 +244,17 @@ func sentence(res janitor.Result, err error) string {
 		return tokens + "."
 	case res.Outcome == janitor.Drained:
 		return tokens + "; nothing overdue is left."
+	case cutShort(res):
+		return tokens + "; it was told to stop before it had counted all."
+	case res.StopReason == janitor.StopCancelled && overdueOf(res).none(): // of the little that it looked at
+		return tokens + "; overdue ones may be left: " + stopped[res.StopReason] + "."
 	}
 	return tokens + "; overdue ones are left: " + stopped[res.StopReason] + "."
+}
+
+// cutShort says that a dry run was told to stop: it would have found at least what it did.
+func cutShort(res janitor.Result) bool {
+	return res.DryRun && res.Outcome == janitor.Partial && res.StopReason == janitor.StopCancelled
 }
 
 // stopped says in plain words why a run ended before its work did.

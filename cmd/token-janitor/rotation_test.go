@@ -40,9 +40,9 @@ func TestPasswordRotated(t *testing.T) {
 
 	alter(secret + "2")
 	d.hears(t, "outcome=failed", 1)
-	told := d.page(t, 503, "/readyz", "the last run failed: ", `password authentication failed for user "ada"`)
-	told += d.page(t, 200, "/", "Failed.", "password authentication failed")
-	told += d.page(t, 200, "/status.json", "password authentication failed")
+	told := d.page(t, 503, "/readyz", "the last run failed: ", "SQLSTATE 28P01")
+	told += d.page(t, 200, "/", "Failed.", "SQLSTATE 28P01")
+	told += d.page(t, 200, "/status.json", "SQLSTATE 28P01")
 	told += d.page(t, 200, "/metrics", "token_janitor_runs_total{outcome=\"failed\"} ")
 	backlog(t, conn, 300)
 	rotate(secret + "2")
@@ -50,7 +50,7 @@ func TestPasswordRotated(t *testing.T) {
 	told += d.page(t, 200, "/readyz")
 
 	rotate(secret + "3") // the other way round
-	d.hears(t, "password authentication failed", 1)
+	d.hears(t, "SQLSTATE 28P01", 1)
 	d.page(t, 503, "/readyz")
 	alter(secret + "3")
 	d.hears(t, "outcome=drained", 1)

@@ -39,14 +39,16 @@ const patience = 20 * time.Second
 // TestScripts runs testdata/script/*.txtar. Beside testscript's own commands they have:
 //
 //	database empty|users|head|tokens   a database of the script's own, in DATABASE_URL; tokens: with the crowd of tokens.sql
+//	speaks LOCALE                      has the server speak another language in that database
 //	sql STATEMENT|FILE.sql             does it and prints the rows
 //	until STATEMENT ANSWER             asks again until that is the answer
 //	hold STATEMENT, release            does it in a transaction that stays open until then
 //	exits CODE PROGRAM ARGS...         runs it and wants that exit code
 //	daemon ARGS...                     starts token-janitor; $ADDR is where it listens
+//	once ARGS...                       starts token-janitor --once in the background
 //	log REGEXP                         waits until a line of the daemon's log matches
-//	signal TERM|INT|USR1|USR2             sends it to the daemon
-//	ends CODE                          waits until the daemon ends, and wants that exit code; stderr is its log
+//	signal TERM|INT|HUP|USR1|USR2      sends it to the one that was started
+//	ends STATUS                        waits until it ends, and wants that status; stderr is its log
 //	http STATUS URL REGEXP...          asks again until status and body are these, and prints the body
 //	certificate                        makes cert.pem, which http trusts, and key.pem
 func TestScripts(t *testing.T) {
@@ -74,12 +76,14 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"database":    onStage((*stage).database),
+			"speaks":      onStage((*stage).speaks),
 			"sql":         onStage((*stage).sql),
 			"until":       onStage((*stage).until),
 			"hold":        onStage((*stage).hold),
 			"release":     onStage((*stage).release),
 			"exits":       onStage((*stage).exits),
 			"daemon":      onStage((*stage).startDaemon),
+			"once":        onStage((*stage).startOnce),
 			"log":         onStage((*stage).logged),
 			"signal":      onStage((*stage).signal),
 			"ends":        onStage((*stage).ends),
@@ -141,6 +145,11 @@ func (s *stage) database(ts *testscript.TestScript, args []string) error {
 	case "tokens":
 		return s.sql(ts, []string{tokensSQL})
 	}
+	return nil
+}
+
+func (s *stage) speaks(ts *testscript.TestScript, args []string) error {
+	pgtemp.Speak(s.tb, ts.Getenv("DATABASE_URL"), args[0])
 	return nil
 }
 

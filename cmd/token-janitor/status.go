@@ -43,14 +43,8 @@ type running struct {
 
 // overdue is what the last run that looked left.
 type overdue struct {
-	At      time.Time `json:"at"`
-	Expired late      `json:"expired"`
-	Revoked late      `json:"revoked"`
-}
-
-type late struct {
-	Rows   int64   `json:"rows"` // counted up to janitor.OverdueCap
-	Oldest float64 `json:"oldest_seconds"`
+	At time.Time `json:"at"`
+	overdueByReason
 }
 
 // space is what the table took when a run last looked, by the server's own estimate.
@@ -86,6 +80,7 @@ type ended struct {
 	Refusal    string             `json:"refusal,omitempty"`        // the server's words on a row that was refused
 	Uncertain  int64              `json:"uncertain_rows,omitempty"` // at most so many went besides
 	Overdue    *int64             `json:"overdue"`                  // null: it could not look
+	AtLeast    bool               `json:"overdue_at_least"`         // overdue is a lower bound
 	Duration   float64            `json:"duration_seconds"`
 	Rested     rests              `json:"rested_seconds_by_cause"`
 	Error      string             `json:"error,omitempty"`
@@ -158,13 +153,8 @@ func (p *progress) look(now time.Time) *running {
 // janitor does not look.
 func (v view) overdue() *overdue {
 	for _, p := range v.Runs {
-		expired, revoked := p.Overdue[janitor.Expired], p.Overdue[janitor.Revoked]
-		if expired.Known && revoked.Known {
-			return &overdue{
-				At:      p.Began.Add(p.Duration).UTC(),
-				Expired: late{expired.Rows, expired.Oldest.Seconds()},
-				Revoked: late{revoked.Rows, revoked.Oldest.Seconds()},
-			}
+		if found := overdueOf(p.Result); found != nil {
+			return &overdue{p.Began.Add(p.Duration).UTC(), *found}
 		}
 	}
 	return nil
@@ -202,11 +192,19 @@ func (p past) look() ended {
 		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, Refusal: p.Refusal, Uncertain: p.Uncertain,
 		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
 	}
-	if expired, revoked := p.Overdue[janitor.Expired], p.Overdue[janitor.Revoked]; expired.Known && revoked.Known {
-		rows := expired.Rows + revoked.Rows
-		e.Overdue = &rows
+	if found := overdueOf(p.Result); found != nil {
+		rows := found.total()
+		e.Overdue, e.AtLeast = &rows, found.atLeast()
 	}
 	return e
+}
+
+// LeftOver is what a run left overdue, as far as is known.
+func (e ended) LeftOver() string {
+	if e.Overdue == nil {
+		return "unknown"
+	}
+	return late{Rows: *e.Overdue, AtLeast: e.AtLeast}.Count()
 }
 
 // state is a word for how it is, and a line that says why.
@@ -253,7 +251,7 @@ func (p past) tell(now time.Time, o *overdue) (word, clause string) {
 	default:
 		return "well", clause + tokens + "; nothing overdue"
 	}
-	if o != nil && o.Expired.Rows+o.Revoked.Rows > 0 {
+	if o != nil && o.total() > 0 {
 		clause += "; " + o.String()
 	}
 	return word, clause
@@ -261,9 +259,8 @@ func (p past) tell(now time.Time, o *overdue) (word, clause string) {
 
 func (o *overdue) String() string {
 	least := ""
-	if max(o.Expired.Rows, o.Revoked.Rows) >= janitor.OverdueCap {
+	if o.atLeast() {
 		least = "at least "
 	}
-	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, plural(o.Expired.Rows+o.Revoked.Rows, "token"),
-		words(seconds(max(o.Expired.Oldest, o.Revoked.Oldest))))
+	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, plural(o.total(), "token"), o.oldest().For())
 }

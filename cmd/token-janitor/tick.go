@@ -142,7 +142,7 @@ func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err 
 func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mode) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
-	state, err := migrations.Ensure(ctx, conn, s.Table, mode)
+	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
 	state.Revision = oneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	s.history.looked(state, err)
@@ -200,14 +200,21 @@ func (s *service) report(res janitor.Result, err error) {
 		attrs = append(attrs, "uncertain_rows", res.Uncertain)
 	}
 	for _, reason := range janitor.Reasons {
-		if o := res.Overdue[reason]; o.Known && o.Rows > 0 {
-			attrs = append(attrs, "overdue_"+string(reason), o.Rows, "oldest_overdue_"+string(reason), o.Oldest.Round(time.Second))
+		if o := res.Overdue[reason]; o.Known && (o.Rows > 0 || o.AtLeast) {
+			rows, oldest := "overdue_"+string(reason), "oldest_overdue_"+string(reason)
+			if o.AtLeast {
+				rows += "_at_least"
+			}
+			if o.AtLeast && reason == janitor.Revoked { // expired ones are counted from the oldest on
+				oldest += "_at_least"
+			}
+			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
 	}
 	if next := s.history.view().Next; !next.IsZero() {
 		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
 	}
-	if res.Outcome == janitor.Partial && res.StopReason != janitor.StopCancelled {
+	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {
 		level = slog.LevelWarn
 	}
 	if err != nil {

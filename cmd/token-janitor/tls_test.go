@@ -59,7 +59,7 @@ func TestTLS(t *testing.T) {
 		{"client certificate of another's authority", "bob", "127.0.0.1", root + client(falseCert, falseKey), "client certificate"},
 		{"client key of another certificate", "bob", "127.0.0.1", root + client(bobsCert, evesKey), "sslcert and sslkey cannot be read"},
 		{"password", "scram:" + secret, "127.0.0.1", root, ""},
-		{"wrong password", "scram:" + secret + "x", "127.0.0.1", root, "password authentication failed"},
+		{"wrong password", "scram:" + secret + "x", "127.0.0.1", root, "SQLSTATE 28P01"},
 		{"no password", "scram", "127.0.0.1", root, "password"},
 		{"password, without TLS", "scram:" + secret, "127.0.0.1", "sslmode=disable", "no encryption"},
 	} {

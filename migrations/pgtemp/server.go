@@ -64,7 +64,9 @@ type Server struct {
 // once and kept in the user's cache folder. PostgreSQL refuses to run as root: for root, the server runs as
 // another user of this machine.
 //
-// By default nothing is made durable, for the files go with the server; see [Durable].
+// By default nothing is made durable, for the files go with the server; see [Durable]. The server writes its messages in
+// English, unless the environment variable TOKEN_JANITOR_TEST_LC_MESSAGES names a locale of another language, such as
+// de_DE.UTF-8.
 //
 // The variables with which libpq is told of a server (PGHOST, PGSERVICE, PGOPTIONS and so on) are taken out of this
 // process's environment: they are meant for another server, and every client here would heed them.
@@ -88,6 +90,12 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	for attempt := 1; ; attempt++ {
 		s, err := launch(ctx, cfg, bin, who)
 		if err == nil {
+			if locale := os.Getenv(languageVariable); locale != "" {
+				err = s.speak(ctx, locale)
+			}
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("%s=%s: %w", languageVariable, os.Getenv(languageVariable), err), s.Stop())
+			}
 			return s, nil
 		}
 		if !errors.Is(err, errPortTaken) || attempt == portAttempts {
@@ -153,7 +161,7 @@ func (s *Server) await(ctx context.Context) error {
 				rest = said.String()
 			}
 			err := fmt.Errorf("the server ended while starting; the end of its log:\n%s", strings.TrimSpace(rest))
-			if strings.Contains(rest, "could not create any TCP/IP sockets") {
+			if taken(s.port) { // the log may be in another language
 				err = fmt.Errorf("%w: %w", errPortTaken, err)
 			}
 			return err
@@ -233,6 +241,16 @@ func freePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// taken reports whether another process has the port.
+func taken(port int) bool {
+	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return true
+	}
+	l.Close()
+	return false
 }
 
 // forget takes libpq's variables out of the environment.

@@ -120,7 +120,7 @@ func makeHead(ctx context.Context, s *Server) error {
 	if _, err := conn.Exec(ctx, usersSQL); err != nil {
 		return fmt.Errorf("apply 003_add_users: %w", err)
 	}
-	if _, err := migrations.Ensure(ctx, conn, "refresh_tokens", migrations.Upgrade); err != nil {
+	if _, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade); err != nil {
 		return fmt.Errorf("apply %s: %w", migrations.Head, err)
 	}
 	return nil
