@@ -262,3 +262,45 @@ func TestLongRefusals(t *testing.T) {
 		t.Error("the live one is gone")
 	}
 }
+
+// A trigger may keep a row with whatever SQLSTATE it likes: its neighbours go.
+func TestAnySQLSTATEKeepsOneRow(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{
+		"42501", "55000", "55006", "55P03", "0A000", "40001", "40P01", "42P01", "53400", "25006", "57P03", "54000", "XX000", "F0000", "P0004", "22012", "08006",
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			const due = 1500
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.insert(token{name: "held by law", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+			tab.refuse("BEFORE DELETE ON refresh_tokens", code)
+			s.LockTimeout = 10 * time.Millisecond // bounds the pause before a retry
+			res := tab.run(s)
+			if res.Outcome != Partial || res.StopReason != StopLeft || res.Left.Total() != 1 || res.Deleted.Expired != due {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("held by law", "live")
+		})
+	}
+}
+
+// A trigger sees the search_path that it would see in a DELETE by the same role.
+func TestTriggerSeesTheRolesPath(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.exec(`CREATE SCHEMA auth`)
+	tab.exec(`CREATE TABLE audit_log (id uuid)`)
+	tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit_log VALUES (OLD.id); RETURN NULL; END $$`)
+	tab.exec(`CREATE TRIGGER note AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION note()`)
+	tab.fill(10, constant(-2*time.Hour), "false", "NULL")
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.exec(`ALTER TABLE refresh_tokens SET SCHEMA auth`)
+	s.Table[0] = "auth"
+	expect{stop: StopDrained, deleted: Counts{Expired: 10}}.of(t, "run", tab.run(s))
+	tab.exec(`SET search_path = auth, public`)
+	if n := tab.count("token_hash = 'live' AND (SELECT count(*) FROM audit_log) = 10"); n != 1 {
+		t.Error("the live token or what the trigger noted is gone")
+	}
+}

@@ -268,3 +268,20 @@ func TestStatementTimeoutCutsTheWindow(t *testing.T) {
 		t.Errorf("a batch of %s", res.LongestBatch)
 	}
 }
+
+// Without the right to UPDATE, held rows cannot be skipped; those behind them go all the same.
+func TestManyHeldRowsWithoutTheRightToUpdate(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	const held, due = 300, 2000
+	tab.fill(held, spread(-4*time.Hour, -time.Second), "false", "NULL")
+	tab.hold(`SELECT FROM refresh_tokens WHERE expires_at < '` + at(-3*time.Hour) + `' FOR UPDATE`)
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(due-200, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.lessRights() // and 200 rows more
+	s.LockTimeout = 20 * time.Millisecond
+	expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Locked: held}}.of(t, "run", tab.run(s))
+	if tab.count("token_hash = 'live'") != 1 || tab.count("true") != held+1 {
+		t.Errorf("%d rows are left", tab.count("true"))
+	}
+}

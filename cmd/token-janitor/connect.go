@@ -24,7 +24,7 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	config.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
-	return pgx.ConnectConfig(ctx, config) // its errors name host, user and database, no secret
+	return pgx.ConnectConfig(ctx, config)            // its errors name host, user and database, no secret
 }
 
 // connConfig is where to connect to, from the flag, the file, DATABASE_URL or PG*.
