@@ -23,12 +23,13 @@ const house = "github.com/hyphagraph/token-janitor/"
 
 // rooms are all the packages there are, and which of the others each may import.
 var rooms = map[string][]string{
-	"janitor":           {},
-	"metrics":           {"janitor"},
-	"migrations":        {},
-	"migrations/pgtemp": {"migrations"},
-	"cmd/token-janitor": {"janitor", "metrics", "migrations"},
-	"cmd/demo":          {"janitor", "migrations", "migrations/pgtemp"},
+	"janitor":                           {},
+	"metrics":                           {"janitor"},
+	"migrations":                        {},
+	"migrations/pgtemp":                 {"migrations"},
+	"cmd/token-janitor":                 {"janitor", "metrics", "migrations", "cmd/token-janitor/internal/config"},
+	"cmd/token-janitor/internal/config": {},
+	"cmd/demo":                          {"janitor", "migrations", "migrations/pgtemp"},
 }
 
 // doors says through which files each third-party module comes in. A module that
