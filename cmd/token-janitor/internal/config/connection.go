@@ -228,6 +228,9 @@ func splitPort(text string) (name, port string) {
 	if m := socketFile.FindStringSubmatch(text); m != nil {
 		return m[1], m[2]
 	}
+	if m := socketPort.FindStringSubmatch(text); m != nil {
+		return m[1], m[2]
+	}
 	if isPath(text) {
 		return text, ""
 	}

@@ -79,6 +79,9 @@ func parse(text string) (map[string]string, error) {
 // takes its directory.
 var socketFile = regexp.MustCompile(`^(/.*)/\.s\.PGSQL\.(\d+)$`)
 
+// socketPort is a directory with the port behind it, as in host=/run/postgresql:5433.
+var socketPort = regexp.MustCompile(`^(/.*):(\d+)$`)
+
 // translate turns what only Python's drivers know into libpq's parameters.
 func translate(given map[string]string) error {
 	if name, ok := given["database"]; ok {

@@ -3,7 +3,6 @@ package config
 import (
 	"regexp"
 	"strings"
-	"unicode/utf8"
 )
 
 // sqlalchemyScheme is the scheme with a driver of Python behind it: postgresql+asyncpg://...
@@ -23,7 +22,7 @@ func sqlalchemyURL(text string) (map[string]string, error) {
 	if len(m[0]) != len(text) { // SQLAlchemy leaves the rest away without a word
 		return nil, errIPv6
 	}
-	user, password, host, port, database, query := m[1], m[2], m[3]+m[4], m[5], m[6], m[7]
+	user, password, host, port, database, query := m[1], m[2], m[3]+m[4], strings.TrimSpace(m[5]), m[6], m[7]
 	if strings.Contains(host+port+database, "@") {
 		return nil, errAt
 	}
@@ -64,7 +63,7 @@ func unquote(text string) string {
 		}
 		b.WriteByte(text[i])
 	}
-	return strings.ToValidUTF8(b.String(), string(utf8.RuneError))
+	return string([]rune(b.String())) // what is no UTF-8 becomes U+FFFD
 }
 
 func isHex(c byte) bool {
