@@ -95,6 +95,11 @@ func unreachable(err error) bool {
 			return false
 		}
 	}
+	for _, check := range []string{"require_auth check failed", "channel binding check failed", "sslcertmode check failed"} {
+		if strings.Contains(err.Error(), check) { // pgx has no types for them
+			return false
+		}
+	}
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
 		return true // the network's word

@@ -110,8 +110,12 @@ func sundays(field string) string {
 		if last == 0 && first > 0 && strings.EqualFold(to, "sun") {
 			last = 7
 		}
-		if last != 7 || first < 0 || step < 1 {
-			continue // the parser's to judge
+		if last != 7 || first < 0 {
+			continue
+		}
+		if step < 1 {
+			items[i] = from + "-6/" + each // the parser's to refuse
+			continue
 		}
 		var days []string
 		for day := first; day <= last; day += step {
