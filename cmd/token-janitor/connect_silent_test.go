@@ -10,9 +10,11 @@ import (
 func TestPasswordThatEndsTheHostIsRefused(t *testing.T) {
 	t.Parallel()
 	for url, refused := range map[string]bool{
-		"postgres://u:12/34SEKRET@db/app":                         true, // 12 would be the port, 34SEKRET@db/app the database
-		"postgres://u:12?34SEKRET@db/app":                         true,
-		"postgresql+asyncpg://u:12/SEKRET@db:5432/app?ssl=prefer": true,
+		"postgres://u:12/34SEKRET@db/app":                         true,  // 12 would be the port, 34SEKRET@db/app the database
+		"postgres://u:12?34SEKRET@db/app":                         false, // libpq looks for a / only
+		"postgresql+asyncpg://u:12/SEKRET@db:5432/app?ssl=prefer": false, // SQLAlchemy reads all up to the @
+		"postgresql+asyncpg://u:12@SEKRET@db:5432/app":            true,
+		"postgresql+asyncpg://db:5432":                            false,
 		"postgres://u:p%2Fw@db/app":                               false,
 		"postgres://db:5432/app?user=u@tenant&password=x":         false,
 		"postgres:///app?host=/run/postgresql&user=u@tenant":      false,

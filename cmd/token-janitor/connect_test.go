@@ -28,6 +28,7 @@ func TestDatabaseURL(t *testing.T) {
 		{"psycopg2", "postgresql+psycopg2://u:p@db/app?sslmode=disable", "u:p@db:5432/app plain"},
 		{"default sslmode is prefer", "postgresql+psycopg://u:p@db/app", "u:p@db:5432/app tls, else plain"},
 		{"Python's own parameters", "postgresql+asyncpg://u:p@db/app?ssl=disable&prepared_statement_cache_size=0&timeout=3", "u:p@db:5432/app plain"},
+		{"a plus in a database is none of SQLAlchemy's blanks", "postgresql+asyncpg://u:p+p@db/a+b%20c?ssl=disable", "u:p+p@db:5432/a+b%20c plain"},
 		{"escapes", "postgres://u%40x:p%2F%3A%23%25@db/my%20app?sslmode=disable", "u@x:p/:#%@db:5432/my app plain"},
 		{"plus is no blank", "postgres://u:p+p@db/app?sslmode=disable", "u:p+p@db:5432/app plain"},
 		{"IPv6", "postgres://u:p@[::1]:5433/app?sslmode=disable", "u:p@::1:5433/app plain"},
@@ -84,7 +85,7 @@ func TestDatabaseURLRefused(t *testing.T) {
 		"postgres://u:p@db/app?sslrootcert=/no/such&sslmode=verify-full": "sslrootcert cannot be read",
 		"postgres://u:p@db/app?sslcert=/no/such":                         "sslcert and sslkey go together",
 		"app":                                                            "want postgres://",
-		"host=db password='open":                                         "want postgres://",
+		"host=db password='open":                                         "quote that does not end",
 		"postgres://u\x00@db/app":                                        "zero byte",
 	} {
 		if _, err := parseDatabaseURL(url); err == nil || !strings.Contains(err.Error(), want) {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the image has no zones of its own
@@ -13,7 +16,8 @@ import (
 )
 
 // parseSchedule reads a cron expression or descriptor, and refuses those that cron
-// takes but that would never fire, fire all the time, or panic.
+// takes but that would never fire, fire all the time, or panic. The quotes of an
+// environment file are no part of it.
 func parseSchedule(spec string) (s cron.Schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a zone without anything behind it, at least
@@ -21,15 +25,20 @@ func parseSchedule(spec string) (s cron.Schedule, err error) {
 		}
 	}()
 	text := strings.TrimSpace(spec)
+	if quote := text[:min(len(text), 1)]; len(text) > 1 && (quote == `"` || quote == "'") && strings.HasSuffix(text, quote) {
+		text = strings.TrimSpace(text[1 : len(text)-1])
+	}
+	zone := ""
 	if strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ=") {
-		zone, rest, _ := strings.Cut(text, " ")
+		var rest string
+		zone, rest, _ = strings.Cut(text, " ")
 		if strings.TrimSpace(rest) == "" {
 			return nil, fmt.Errorf("%q has a zone and nothing behind it, such as CRON_TZ=Europe/Berlin 0 3 * * *", clip(spec))
 		}
 		if _, name, _ := strings.Cut(zone, "="); name == "" {
 			return nil, fmt.Errorf("%q names no zone, such as CRON_TZ=Europe/Berlin", clip(spec))
 		}
-		text = strings.TrimSpace(rest)
+		text, zone = strings.TrimSpace(rest), zone+" "
 	}
 	if every, ok := strings.CutPrefix(text, "@every "); ok {
 		d, err := time.ParseDuration(strings.TrimSpace(every))
@@ -42,14 +51,99 @@ func parseSchedule(spec string) (s cron.Schedule, err error) {
 			return nil, fmt.Errorf("%q: %s is not in whole seconds", clip(spec), d)
 		}
 	}
-	s, err = cron.ParseStandard(strings.TrimSpace(spec))
+	fields := strings.Fields(text)
+	if !strings.HasPrefix(text, "@") {
+		if err := classic(fields); err != nil {
+			return nil, fmt.Errorf("%q is no schedule (%w): give five fields, such as 0 3 * * *, or @every 15m", clip(spec), err)
+		}
+		fields[4] = sundays(fields[4])
+		text = strings.Join(fields, " ")
+	}
+	s, err = cron.ParseStandard(zone + text)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no schedule (%s): give five fields, such as 0 3 * * *, or @every 15m", clip(spec), clip(err.Error()))
+	}
+	if s, ok := s.(*cron.SpecSchedule); ok && len(fields) == 5 {
+		s.Dom, s.Dow = s.Dom|star(fields[2]), s.Dow|star(fields[4])
 	}
 	if s.Next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("%q never fires", clip(spec))
 	}
 	return s, nil
+}
+
+// quartz is what Java's cron has in its fields of days: the last one, the nearest
+// working day, the second Tuesday.
+var quartz = regexp.MustCompile(`(?i)#|(^|[,\d-])(L|W|LW)(-\d+)?(,|$)`)
+
+// classic refuses what other kinds of cron have beyond the five fields of crontab(5).
+func classic(fields []string) error {
+	if len(fields) != 5 {
+		return fmt.Errorf("%d fields, and there is none for seconds or years", len(fields))
+	}
+	for _, field := range []string{fields[2], fields[4]} {
+		if quartz.MatchString(field) {
+			return fmt.Errorf("%s: this cron has no L, W or #", clip(field))
+		}
+	}
+	return nil
+}
+
+// sundays writes a field of weekdays without 7, which is Sunday as well, and which the
+// parser does not know. Neither does it know that a range may end with it, or with sun.
+func sundays(field string) string {
+	items := strings.Split(field, ",")
+	for i, item := range items {
+		span, each, stepped := strings.Cut(item, "/")
+		from, to, isRange := strings.Cut(span, "-")
+		first, last := weekday(from), weekday(to)
+		if !isRange {
+			if first == 7 {
+				items[i] = "0"
+			}
+			continue
+		}
+		step := 1
+		if stepped {
+			step, _ = strconv.Atoi(each)
+		}
+		if last == 0 && first > 0 && strings.EqualFold(to, "sun") {
+			last = 7
+		}
+		if last != 7 || first < 0 {
+			continue
+		}
+		if step < 1 {
+			items[i] = from + "-6/" + each // the parser's to refuse
+			continue
+		}
+		var days []string
+		for day := first; day <= last; day += step {
+			days = append(days, strconv.Itoa(day%7))
+		}
+		items[i] = strings.Join(days, ",")
+	}
+	return strings.Join(items, ",")
+}
+
+// weekday is the number of a day of the week, -1 for anything else.
+func weekday(text string) int {
+	if i := slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, strings.ToLower(text)); i >= 0 {
+		return i
+	}
+	if len(text) == 1 && text[0] >= '0' && text[0] <= '7' {
+		return int(text[0] - '0')
+	}
+	return -1
+}
+
+// star is the parser's bit for a field that begins with a star. With one of them, day and
+// weekday must both fit; without, either. The parser forgets it at */2, crontab(5) does not.
+func star(field string) uint64 {
+	if strings.HasPrefix(field, "*") {
+		return 1 << 63
+	}
+	return 0
 }
 
 // shortest is the least time between two of the next hundred ticks: of more than a day

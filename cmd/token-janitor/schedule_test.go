@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,6 +51,82 @@ func TestSchedule(t *testing.T) {
 			if at = s.Next(at); at.UTC().Format(time.RFC3339) != want {
 				t.Errorf("%s: got %s, want %s", c.name, at.UTC().Format(time.RFC3339), want)
 			}
+		}
+	}
+}
+
+// TestScheduleAsCrontab reads the fields as crontab(5) does: the same days as a form that
+// everybody reads alike.
+func TestScheduleAsCrontab(t *testing.T) {
+	t.Parallel()
+	for spec, same := range map[string]string{
+		"0 3 * * 7":                    "0 3 * * 0",
+		"0 3 * * 5-7":                  "0 3 * * 5,6,0",
+		"0 3 * * 1-7":                  "0 3 * * *",
+		"0 3 * * 0-7":                  "0 3 * * *",
+		"0 3 * * 1-7/2":                "0 3 * * 1,3,5,0",
+		"0 3 * * 1-7/3":                "0 3 * * 1,4,0",
+		"0 3 * * 2,7":                  "0 3 * * 0,2",
+		"0 3 * * 7-7":                  "0 3 * * 0",
+		"0 3 * * fri-sun":              "0 3 * * 5,6,0",
+		"0 3 * * Mon-SUN":              "0 3 * * *",
+		"0 3 * * fri-7":                "0 3 * * 5,6,0",
+		"0 3 * * sun-sat":              "0 3 * * *",
+		"0 3 * * sun":                  "0 3 * * 0",
+		"0 3 * * */7":                  "0 3 * * 0",
+		"CRON_TZ=Asia/Tokyo 0 3 * * 7": "CRON_TZ=Asia/Tokyo 0 3 * * 0",
+		"0 3 ? * *":                    "0 3 * * *",
+		"'0 3 * * 7'":                  "0 3 * * 0",
+		`"@midnight"`:                  "0 0 * * *",
+		"0 3 1 * 7":                    "0 3 1 * 0", // either, for neither has a star
+	} {
+		a, err := parseSchedule(spec)
+		if err != nil {
+			t.Errorf("%s: %v", spec, err)
+			continue
+		}
+		b, err := parseSchedule(same)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for range 30 {
+			if !a.Next(at).Equal(b.Next(at)) {
+				t.Errorf("%s: fires at %s, want %s", spec, a.Next(at), b.Next(at))
+				break
+			}
+			at = a.Next(at)
+		}
+	}
+}
+
+// A field that begins with a star and steps is still one: Mondays with an odd date, not
+// all Mondays and all odd dates.
+func TestDayAndWeekdayWithAStar(t *testing.T) {
+	t.Parallel()
+	s, err := parseSchedule("0 3 */2 * 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 50 {
+		if at = s.Next(at); at.Weekday() != time.Monday || at.Day()%2 == 0 {
+			t.Errorf("fires on %s", at)
+		}
+	}
+}
+
+func TestScheduleRefused(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]string{
+		"0 3 * * 8": "above maximum", "0 3 * * 7-8": "above maximum", "0 3 * * 6-1": "beyond end", "0 3 * * 5-7/0": "positive",
+		"*/0 * * * *": "positive", "0 0 31 2 *": "never fires", "0 0 3 * * *": "6 fields", "0 3 * *": "4 fields", "0 0 3 * * ? 2026": "7 fields",
+		"0 3 L * *": "no L, W or #", "0 3 15W * *": "no L, W or #", "0 3 LW * *": "no L, W or #", "0 3 L-3 * *": "no L, W or #",
+		"0 3 * * 5L": "no L, W or #", "0 3 * * 2#1": "no L, W or #", "0 3 * * wedn": "wedn", "@reboot": "@reboot", "": "0 fields", "''": "0 fields",
+		"CRON_TZ=UTC+3 0 3 * * *": "UTC+3", "CRON_TZ=Europe/Pariss 0 3 * * *": "Europe/Pariss", "CRON_TZ=EST5EDT4 0 3 * * *": "EST5EDT4",
+	} {
+		if _, err := parseSchedule(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", spec, err, want)
 		}
 	}
 }

@@ -48,6 +48,9 @@ func newService(cfg config) *service {
 		s.log.Warn("--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised",
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
+	if fault, value := zoneFault(); fault != "" && len(cfg.Args) == 0 { // no command has times to tell
+		s.log.Warn(fault+": the times of this log, and of a --schedule without CRON_TZ, are in UTC", "value", clip(value))
+	}
 	return s
 }
 

@@ -61,6 +61,17 @@ func TestTLS(t *testing.T) {
 		{"password", "scram:" + secret, "127.0.0.1", root, ""},
 		{"wrong password", "scram:" + secret + "x", "127.0.0.1", root, "SQLSTATE 28P01"},
 		{"no password", "scram", "127.0.0.1", root, "password"},
+		{"hostaddr, and the certificate bears the name", "ada", "db.internal", root + "&hostaddr=127.0.0.1", ""},
+		{"hostaddr, and the certificate bears another", "ada", "other.internal", root + "&hostaddr=127.0.0.1", "not other.internal"},
+		{"TLS 1.2 and no other", "ada", "127.0.0.1", root + "&ssl_min_protocol_version=TLSv1.2&ssl_max_protocol_version=TLSv1.2", ""},
+		{"TLS 1.3 at least", "ada", "127.0.0.1", root + "&ssl_min_protocol_version=TLSv1.3", ""},
+		{"bounds that cross", "ada", "127.0.0.1", root + "&ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", "is below ssl_min_protocol_version"},
+		{"a revocation list", "ada", "127.0.0.1", root + "&sslcrl=x", "sslcrl is not supported"},
+		{"channel binding", "scram:" + secret, "127.0.0.1", root + "&channel_binding=require", ""},
+		{"channel binding that the server does not do", "ada", "127.0.0.1", root + "&channel_binding=require", "channel binding"},
+		{"require_auth", "scram:" + secret, "127.0.0.1", root + "&require_auth=scram-sha-256", ""},
+		{"require_auth that the server does not ask for", "ada", "127.0.0.1", root + "&require_auth=scram-sha-256", "require_auth"},
+		{"gssencmode=require", "ada", "127.0.0.1", root + "&gssencmode=require", "gssencmode=require is not supported"},
 		{"password, without TLS", "scram:" + secret, "127.0.0.1", "sslmode=disable", "no encryption"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
