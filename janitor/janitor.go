@@ -203,7 +203,7 @@ func (r *run) newPass(reason Reason, key, from, until string) *pass {
 		},
 		ordered:  (reason == Revoked) == (key == "revoked_at"),
 		cursor:   startAt(from),
-		dense:    r.tuning.dense,
+		density:  density{sampleAfter: never, enough: r.tuning.dense},
 		estimate: -1,
 		observe:  r.tuning.observe,
 	}
@@ -220,24 +220,6 @@ func (r *run) triggerPath() query {
 	return query{statement("trigger_path"), pgx.NamedArgs{"schema": schema}, ignored}
 }
 
-// facts is what a run has to know of the table beforehand.
-type facts struct {
-	hasDeleteTrigger bool                     // a trigger or a rule may silently keep a row
-	mayUpdate        bool                     // this role may skip locked rows
-	keys             ownKeys                  // the table's foreign keys onto itself
-	partitions       map[int64]pgx.Identifier // those in which it may delete rows directly
-}
-
-func (f *facts) scanPartitions(rows pgx.Rows) error {
-	var oid int64
-	var schema, name string
-	_, err := pgx.ForEachRow(rows, []any{&oid, &schema, &name}, func() error {
-		f.partitions[oid] = pgx.Identifier{schema, name}
-		return nil
-	})
-	return err
-}
-
 // begin prepares a pass whose index is known.
 func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	r.passes = append(r.passes, p)
@@ -251,7 +233,6 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	if p.deleter.family = r.family; r.family != nil {
 		r.family.pickers[p.reason] = picker
 	}
-	p.sampleAfter = never
 	if p.ordered {
 		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
 			return err
@@ -261,7 +242,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 		p.lookAhead = firstRows
 	}
 	if p.maySweep() {
-		p.sampleAfter = r.tuning.sweepAfter
+		p.density.sampleAfter = r.tuning.sweepAfter
 	}
 	if p.ordered {
 		p.estimate, err = p.estimated(ctx, p.cursor.at)
@@ -295,7 +276,7 @@ func (r *run) settle(err error) (Result, error) {
 	doubt := false
 	for _, p := range r.passes {
 		all.add(p.tally)
-		doubt = doubt || p.doubt != ""
+		doubt = doubt || p.missed.why != ""
 		if floor := p.floor(); floor != "" && !r.DryRun {
 			res.Floors[p.reason] = floor
 		}

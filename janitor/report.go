@@ -31,7 +31,7 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 		left.Oldest = p.tally.oldest
 	}
 	if p.reader == nil {
-		left.Known = p.doubt == ""
+		left.Known = p.missed.why == ""
 		return left, left.Known && left.Rows == 0
 	}
 	rows, oldest, all, err := p.overdueFrom(ctx, p.cursor.at, OverdueCap)

@@ -1,0 +1,74 @@
+package janitor
+
+import (
+	"errors"
+	"fmt"
+)
+
+// hopelessRows and hopelessSlow are how many rows may fail in a row, none of them kept on
+// purpose, before it is the statement that fails and not the rows.
+const (
+	hopelessRows = 5000
+	hopelessSlow = 20
+)
+
+// failures are the rows that failed since one last went, kept by nothing that keeps rows on purpose.
+type failures struct {
+	deleted    int64 // by the run when the first of them failed
+	rows, slow int
+	first      error
+}
+
+// countLeft counts a row that stays because its statement failed.
+func (p *picker) countLeft(t *tally, state, message string, err error) {
+	switch state {
+	case foreignKeyViolation, restrictViolation:
+		t.left.Referenced++
+		return
+	case lockNotAvailable:
+		t.left.Locked++
+	case queryCanceled:
+		t.left.Slow++
+	default:
+		t.left.Refused++
+		if t.refusal == "" {
+			t.refusal = message
+		}
+	}
+	if state != lockNotAvailable && state != queryCanceled && keepsRow(state) {
+		return
+	}
+	f := &p.failures
+	if deleted := p.batcher.totals.deleted.Total(); f.first == nil || f.deleted != deleted {
+		*f = failures{deleted: deleted}
+		if f.first = err; err == nil {
+			f.first = fmt.Errorf("%s (SQLSTATE %s)", message, state)
+		}
+		if state == lockNotAvailable {
+			f.first = stopped(StopTableLocked) // or a table that the deletion of any row has to wait for
+		}
+	}
+	f.rows++
+	if state == queryCanceled {
+		f.slow++
+	}
+}
+
+// hopeless returns the first of the failures if no row goes.
+func (p *picker) hopeless() error {
+	f := &p.failures
+	if f.deleted == p.batcher.totals.deleted.Total() && (f.rows >= hopelessRows || f.slow >= hopelessSlow) {
+		return f.first
+	}
+	return nil
+}
+
+// everyRowFailed returns the first failure of a pass that deleted nothing and kept rows for nothing
+// that keeps rows on purpose. Locked and slow rows are counted as such.
+func (p *picker) everyRowFailed() error {
+	f := &p.failures
+	if f.first == nil || p.batcher.totals.deleted.Of(p.reason) > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
+		return nil
+	}
+	return f.first
+}

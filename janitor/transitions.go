@@ -1,0 +1,160 @@
+package janitor
+
+import (
+	"context"
+	"fmt"
+)
+
+// next is the table of transitions in the package comment.
+func (p *pass) next(ctx context.Context, f found) reader {
+	switch r := p.reader.(type) {
+	case windows:
+		p.density.scanned += f.scanned
+		switch f.event {
+		case keyFillsAll:
+			return tie{p.scan, r.from}
+		case keysEnd:
+			return p.atEnd()
+		}
+		p.raise(f.key)
+		return windows{p.scan, f.key}
+	case tie:
+		after := afterTie{p.scan, r.key}
+		if f.event == tieTooLarge && !f.blocks.empty() {
+			p.missed.why = tieTooLarge
+			return blocks{p.scan, p.sql.tieByBlock, r.key, f.blocks, after}
+		}
+		return after
+	case afterTie:
+		if f.event == keysEnd {
+			return p.atEnd()
+		}
+		p.raise(f.key)
+		return p.at(f.key)
+	case blocks:
+		if f.blocks.empty() {
+			return r.then
+		}
+		r.left = f.blocks
+		return r
+	case sweep:
+		switch f.event {
+		case otherRuleMet:
+			r.left = f.blocks
+			return blocks{r.companion, r.companion.sql.blocks, "", f.met, r}
+		case rewritten:
+			*p.heap = f.heap
+			p.restart(p.at(p.cursor.start))
+			return p.reader
+		case sweepEnded:
+			return p.afterSweep(ctx, r, f)
+		}
+		r.left = f.blocks
+		return r
+	case countByIndex:
+		return p.afterCount(ctx, f)
+	case countByBlock:
+		if f.event == rewritten {
+			*p.heap = f.heap
+			p.missed.rounds++
+			p.restart(p.at(p.cursor.start))
+			return p.reader
+		}
+		if f.event == countedBlocks {
+			r.left = f.blocks
+			*r.remaining.of(r.reason) = f.remaining
+			if r.companion != nil {
+				*r.remaining.of(r.companion.reason) = f.companionRemaining
+			}
+			return r
+		}
+		if r.companion != nil {
+			p.companion.settleSweep(ctx, f.companionRemaining)
+		}
+		return p.afterCount(ctx, f)
+	}
+	panic(fmt.Sprintf("no reader comes after %T", p.reader))
+}
+
+// at is the reader that begins at a key: no window has an edge above infinity.
+func (p *pass) at(key string) reader {
+	if key == forever {
+		return tie{p.scan, key}
+	}
+	return windows{p.scan, key}
+}
+
+// atEnd comes after the last key before the end. The pass is complete, unless it includes the
+// keys at infinity and has not read them yet.
+func (p *pass) atEnd() reader {
+	complete := p.until != forever || p.cursor.at == forever
+	p.raise(p.until)
+	if complete {
+		return p.verify()
+	}
+	return p.at(forever)
+}
+
+// verify comes after the last region: nothing, or a count of the due rows where some may have been
+// missed.
+func (p *pass) verify() reader {
+	switch {
+	case p.missed.why == "" || p.batcher.DryRun || p.missed.rounds >= maxRounds:
+		return nil
+	case p.ordered:
+		return countByIndex{p.scan, p.cursor.start, p.tally.left.Total() + 1}
+	}
+	return countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
+}
+
+// afterSweep counts what the sweep may have missed, for both rules at once.
+func (p *pass) afterSweep(ctx context.Context, r sweep, f found) reader {
+	if p.batcher.DryRun {
+		p.finish(ctx)
+		return nil
+	}
+	*p.heap = f.heap
+	count := countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
+	if r.companion != nil {
+		count.companion, count.companionFrom = r.companion, p.companion.cursor.start
+	}
+	return count
+}
+
+// afterCount ends the pass if nothing was missed, and reads along the index from the start
+// otherwise.
+func (p *pass) afterCount(ctx context.Context, f found) reader {
+	p.settleSweep(ctx, f.remaining)
+	return p.reader
+}
+
+// settleSweep compares the due rows that are still there with those that were left.
+func (p *pass) settleSweep(ctx context.Context, remaining int64) {
+	if remaining <= p.tally.left.Total() {
+		p.missed.why = ""
+		p.finish(ctx)
+		return
+	}
+	if p.missed.rounds++; p.missed.rounds >= maxRounds {
+		p.missed.why = rowsVanished
+		p.finish(ctx)
+		return
+	}
+	p.missed.why = ""
+	p.cursor.resumeFrom = p.cursor.start
+	p.restart(p.at(p.cursor.start))
+}
+
+// maxRounds is how often a pass is read, if rows keep moving.
+const maxRounds = 4
+
+// restart begins the pass again: what it has counted it will meet again.
+func (p *pass) restart(r reader) {
+	if p.companion != nil && p.companion.reader != nil {
+		p.companion.tally = tally{}
+	}
+	p.tally = tally{}
+	p.batcher.counted = p.counted()
+	p.cursor.at, p.cursor.leftBelow = p.cursor.start, 0
+	p.reader = r
+}
