@@ -13,10 +13,13 @@ GRANT SELECT ON alembic_version TO token_janitor;
 GRANT SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO token_janitor;
 GRANT DELETE ON refresh_tokens TO token_janitor;
 
--- Not needed, but quicker where the API holds locks on rows that are due: to pass over
--- a locked row PostgreSQL asks for the right to update some column, and created_at is
--- one that decides nothing.
--- GRANT UPDATE (created_at) ON refresh_tokens TO token_janitor;
+-- To skip rows that the API has locked, PostgreSQL asks for the right to UPDATE a column. created_at is
+-- one that decides nothing. Without this grant the janitor waits a moment for each locked row.
+GRANT UPDATE (created_at) ON refresh_tokens TO token_janitor;
+
+-- Only if rows reference one another (a key such as parent_id REFERENCES refresh_tokens): so that a family
+-- goes as a whole, the janitor reads both ends of that key.
+-- GRANT SELECT (id, parent_id) ON refresh_tokens TO token_janitor;
 
 -- For --migrate=upgrade the janitor acts as the API's own role, which owns the tables,
 -- so that what it makes is the API's as well. Then grant that one instead of the above:
