@@ -11,16 +11,37 @@ import (
 //go:embed sql/contract.sql
 var contractSQL string
 
+//go:embed sql/publications.sql
+var publicationsSQL string
+
 // problems compares a table with what the janitor relies on, and no more: an ordinary or partitioned table without
-// tables that inherit from it, its three columns, an index that leads with expires_at, the rights, and no row security.
+// tables that inherit from it, its three columns, an index that leads with expires_at, the rights, no row security that
+// hides rows, no foreign key by which one token takes others with it, and no publication that stands in the way.
 func problems(ctx context.Context, tx pgx.Tx, table uint32) ([]Problem, error) {
-	rows, err := tx.Query(ctx, contractSQL, pgx.QueryExecModeExec, table)
+	// The planner thinks so much of these queries that it would have them compiled, which takes seconds.
+	if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('jit', 'off', true)", pgx.QueryExecModeExec); err != nil {
+		return nil, fmt.Errorf("check the table of tokens: %w", err)
+	}
+	list, err := collect(ctx, tx, contractSQL, table)
 	if err != nil {
 		return nil, fmt.Errorf("check the table of tokens: %w", err)
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Problem])
+	c, err := readCascades(ctx, tx, table)
 	if err != nil {
-		return nil, fmt.Errorf("check the table of tokens: %w", err)
+		return nil, err
 	}
-	return list, nil
+	tables, updates := c.touched()
+	published, err := collect(ctx, tx, publicationsSQL, tables, updates)
+	if err != nil {
+		return nil, fmt.Errorf("check the publications: %w", err)
+	}
+	return append(append(list, c.problems()...), published...), nil
+}
+
+func collect(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]Problem, error) {
+	rows, err := tx.Query(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Problem])
 }
