@@ -192,6 +192,16 @@ func (c *cascades) touched() (tables []int64, updates []bool) {
 	return tables, updates
 }
 
+// deleted returns the tables whose rows go when a token is deleted, its own included.
+func (c *cascades) deleted() (tables []int64) {
+	for effect := range c.links {
+		if effect.columns == "" {
+			tables = append(tables, int64(effect.table))
+		}
+	}
+	return tables
+}
+
 // problems tells each chain of foreign keys by which the DELETE of one token harms others.
 func (c *cascades) problems() []Problem {
 	// Far more than anybody has: it is for keys between dozens of tables that all refer to each other, where the number

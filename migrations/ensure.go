@@ -23,6 +23,7 @@ type State struct {
 	AtHead   bool           // Revision is Head
 	Ahead    bool           // Revision is one we do not know, or none, and the table is as the janitor needs it
 	Upgraded bool           // this call brought the database to Head
+	Warnings []Problem      // what the janitor can work with, but slowly; told beside a refusal as well
 }
 
 // Ensure brings the database to [Head], if mode allows and that is ours to do, and checks that the janitor can work with
@@ -43,7 +44,7 @@ func Ensure(ctx context.Context, conn *pgx.Conn, table string, mode Mode) (State
 		if err != nil {
 			return err
 		}
-		state.Revision = f.revision() // what was found is told beside a refusal as well
+		state.Revision, state.Warnings = f.revision(), f.warnings // what was found is told beside a refusal as well
 		if err := f.usable(); err != nil {
 			return err
 		}
@@ -65,7 +66,7 @@ func Ensure(ctx context.Context, conn *pgx.Conn, table string, mode Mode) (State
 		if err := f.fit(); err != nil {
 			return err
 		}
-		state.Table, state.Revision = f.tokens(), f.revision()
+		state.Table, state.Revision, state.Warnings = f.tokens(), f.revision(), f.warnings
 		state.AtHead = state.Revision == Head
 		state.Ahead = !state.AtHead
 		return nil

@@ -27,6 +27,7 @@ type found struct {
 	versions []string // the rows of alembic_version
 	stamp    string   // changes whenever alembic_version does
 	problems []Problem
+	warnings []Problem
 }
 
 // catalog is what look.sql tells.
@@ -105,7 +106,7 @@ func lookIn(ctx context.Context, tx pgx.Tx, path []string, table string) (*found
 		return nil, err
 	}
 	if f.TokensOID != 0 {
-		if f.problems, err = problems(ctx, tx, f.TokensOID); err != nil {
+		if f.problems, f.warnings, err = problems(ctx, tx, f.TokensOID); err != nil {
 			return nil, err
 		}
 	}
