@@ -11,16 +11,44 @@ import (
 //go:embed sql/contract.sql
 var contractSQL string
 
+//go:embed sql/publications.sql
+var publicationsSQL string
+
+//go:embed sql/unindexed.sql
+var unindexedSQL string
+
 // problems compares a table with what the janitor relies on, and no more: an ordinary or partitioned table without
-// tables that inherit from it, its three columns, an index that leads with expires_at, the rights, and no row security.
-func problems(ctx context.Context, tx pgx.Tx, table uint32) ([]Problem, error) {
-	rows, err := tx.Query(ctx, contractSQL, pgx.QueryExecModeExec, table)
-	if err != nil {
-		return nil, fmt.Errorf("check the table of tokens: %w", err)
+// tables that inherit from it, its three columns, an index that leads with expires_at, the rights, no row security that
+// hides rows, no foreign key by which one token takes others with it, and no publication that stands in the way. Warnings
+// are what it can work with, slowly: foreign keys without an index.
+func problems(ctx context.Context, tx pgx.Tx, table uint32) (list, warnings []Problem, err error) {
+	// The planner thinks so much of these queries that it would have them compiled, which takes seconds.
+	if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('jit', 'off', true)", pgx.QueryExecModeExec); err != nil {
+		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Problem])
+	list, err = collect(ctx, tx, contractSQL, table)
 	if err != nil {
-		return nil, fmt.Errorf("check the table of tokens: %w", err)
+		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)
 	}
-	return list, nil
+	c, err := readCascades(ctx, tx, table)
+	if err != nil {
+		return nil, nil, err
+	}
+	tables, updates := c.touched()
+	published, err := collect(ctx, tx, publicationsSQL, tables, updates)
+	if err != nil {
+		return nil, nil, fmt.Errorf("check the publications: %w", err)
+	}
+	if warnings, err = collect(ctx, tx, unindexedSQL, c.deleted()); err != nil {
+		return nil, nil, fmt.Errorf("check the indexes of foreign keys: %w", err)
+	}
+	return append(append(list, c.problems()...), published...), warnings, nil
+}
+
+func collect(ctx context.Context, tx pgx.Tx, sql string, args ...any) ([]Problem, error) {
+	rows, err := tx.Query(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]Problem(nil), rows, pgx.RowToStructByName[Problem]) // nil = none
 }

@@ -15,6 +15,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	table := "CREATE TABLE refresh_tokens " + columns + ";"
 	const index = "CREATE INDEX ON refresh_tokens (expires_at);"
+	const rls = "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY;"
 	for _, c := range []struct {
 		name string
 		sql  string   // for the role $me to find
@@ -31,6 +32,18 @@ func TestContract(t *testing.T) {
 			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT", nil, nil},
 		{"a partition alone", "CREATE TABLE tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" +
 			"CREATE TABLE refresh_tokens PARTITION OF tokens DEFAULT;" + index, nil, nil},
+		{"policies that hide nothing", table + index + rls + "CREATE POLICY a ON refresh_tokens USING (true)", nil, nil},
+		{"policies that hide nothing from this role", table + index + rls + "CREATE POLICY a ON refresh_tokens TO $me USING (true); CREATE POLICY b ON refresh_tokens USING (false); CREATE POLICY c ON refresh_tokens AS RESTRICTIVE TO pg_monitor USING (false)", nil, nil},
+		{"policies that hide nothing, one for each command", table + index + rls + "CREATE POLICY a ON refresh_tokens FOR SELECT USING (true); CREATE POLICY b ON refresh_tokens FOR DELETE USING (true); CREATE POLICY c ON refresh_tokens AS RESTRICTIVE USING (true); CREATE POLICY d ON refresh_tokens AS RESTRICTIVE FOR INSERT WITH CHECK (false); CREATE POLICY e ON refresh_tokens AS RESTRICTIVE FOR UPDATE USING (false)", nil, nil},
+		{"policies that hide nothing from a role that this one belongs to", table + index + rls + "GRANT pg_monitor TO $me; CREATE POLICY a ON refresh_tokens TO pg_monitor USING (true)", nil, nil},
+		{"policies that hide nothing from the owner", table + index + rls + "ALTER TABLE refresh_tokens FORCE ROW LEVEL SECURITY, OWNER TO $me; CREATE POLICY a ON refresh_tokens USING (true)", nil, nil},
+		{"policies of the partitioned table count", "CREATE TABLE refresh_tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" + index + rls +
+			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT; ALTER TABLE p ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON refresh_tokens USING (true)", nil, nil},
+		{"a rule that is not in force, or of a partition", "CREATE TABLE refresh_tokens (expires_at timestamptz, is_revoked boolean, revoked_at timestamptz) PARTITION BY RANGE (expires_at);" + index +
+			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT; CREATE RULE a AS ON DELETE TO p DO INSTEAD NOTHING; CREATE RULE b AS ON INSERT TO refresh_tokens DO ALSO NOTHING;" +
+			"CREATE RULE c AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING; ALTER TABLE refresh_tokens DISABLE RULE c; CREATE RULE d AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING; ALTER TABLE refresh_tokens ENABLE REPLICA RULE d", nil, nil},
+		// It is read as one that never expires; what makes it due is its revocation.
+		{"tokens that never expire", "CREATE TABLE refresh_tokens (expires_at timestamptz NULL, is_revoked boolean NOT NULL, revoked_at timestamptz NULL);" + index, nil, nil},
 		{"row security that does not apply", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; ALTER ROLE $me BYPASSRLS", nil, nil},
 
 		{"view", "CREATE VIEW refresh_tokens AS SELECT now() AS expires_at, true AS is_revoked, now() AS revoked_at", []string{"is a view"}, []string{"--table"}},
@@ -38,6 +51,9 @@ func TestContract(t *testing.T) {
 			[]string{"is a materialized view"}, nil},
 		{"inherited from", table + index + "CREATE TABLE old () INHERITS (refresh_tokens)", []string{"inherit from it (public.old)"}, []string{"PARTITION BY"}},
 		{"rule in place of DELETE", table + index + "CREATE RULE keep AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING", []string{"rule keep in place of DELETE"}, []string{"DROP RULE keep"}},
+		{"rule beside DELETE", table + index + "CREATE TABLE log (id uuid); CREATE RULE note AS ON DELETE TO refresh_tokens DO ALSO INSERT INTO log VALUES (OLD.id)", []string{"rule note beside DELETE"}, []string{"DROP RULE note ON public.refresh_tokens"}},
+		{"rules with conditions", table + index + "CREATE RULE a AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO INSTEAD NOTHING; CREATE RULE b AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO ALSO NOTHING; ALTER TABLE refresh_tokens ENABLE ALWAYS RULE b",
+			[]string{"rule a in place of DELETE", "rule b beside DELETE"}, []string{"DROP RULE a", "DROP RULE b"}},
 		{"no columns", "CREATE TABLE refresh_tokens (id int)", []string{"expires_at is missing", "is_revoked is missing", "revoked_at is missing"},
 			[]string{"ADD COLUMN expires_at timestamptz", "ADD COLUMN is_revoked boolean NOT NULL DEFAULT false", "ADD COLUMN revoked_at timestamptz"}},
 		{"other types", "CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked int, revoked_at bigint);",
@@ -56,6 +72,15 @@ func TestContract(t *testing.T) {
 			"CREATE TABLE p PARTITION OF refresh_tokens DEFAULT; CREATE INDEX a ON ONLY refresh_tokens (expires_at)",
 			[]string{"a is not valid"}, []string{"CREATE INDEX ON public.refresh_tokens (expires_at)"}},
 		{"row security", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY", []string{"row security"}, []string{"BYPASSRLS"}},
+		{"a policy for reads only", table + index + rls + "CREATE POLICY token_janitor ON refresh_tokens FOR SELECT USING (true)", []string{"row security"}, []string{"CREATE POLICY token_janitor_2 ON public.refresh_tokens TO $me USING (true)"}},
+		{"a policy for deletes only", table + index + rls + "CREATE POLICY a ON refresh_tokens FOR DELETE USING (true)", []string{"row security"}, []string{"CREATE POLICY"}},
+		{"no policy for locks", table + index + rls + "GRANT UPDATE (is_revoked) ON refresh_tokens TO $me; CREATE POLICY a ON refresh_tokens FOR SELECT USING (true); CREATE POLICY b ON refresh_tokens FOR DELETE USING (true)", []string{"row security"}, []string{"CREATE POLICY"}},
+		{"a policy that hides", table + index + rls + "CREATE POLICY a ON refresh_tokens USING (NOT is_revoked)", []string{"row security"}, []string{"CREATE POLICY"}},
+		{"a policy without USING", table + index + rls + "CREATE POLICY a ON refresh_tokens", []string{"row security"}, []string{"CREATE POLICY"}},
+		{"a policy for somebody else", table + index + rls + "CREATE POLICY a ON refresh_tokens TO pg_monitor USING (true)", []string{"row security"}, []string{"CREATE POLICY"}},
+		{"a restrictive policy", table + index + rls + "CREATE POLICY a ON refresh_tokens USING (true); CREATE POLICY b ON refresh_tokens AS RESTRICTIVE FOR DELETE USING (NOT is_revoked)",
+			[]string{"hides rows from $me (policy b)"}, []string{"BYPASSRLS"}},
+		{"row_security off", table + index + rls + "CREATE POLICY a ON refresh_tokens USING (true); ALTER ROLE $me SET row_security = off", []string{"row_security is off"}, []string{"ALTER ROLE $me SET row_security = on"}},
 		{"row security for the owner too", table + index + "ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; ALTER TABLE refresh_tokens OWNER TO $me",
 			[]string{"row security"}, []string{"NO FORCE"}},
 		{"no rights", table + index + "REVOKE ALL ON refresh_tokens FROM $me", []string{"may not read expires_at, is_revoked, revoked_at, ctid, tableoid", "may not delete"},
@@ -86,7 +111,7 @@ func TestContract(t *testing.T) {
 				t.Fatalf("got %d problems, want %d: %v", len(contract.Problems), len(c.what), err)
 			}
 			for i, p := range contract.Problems {
-				if !strings.Contains(p.What, c.what[i]) || p.Remedy == "" {
+				if !strings.Contains(p.What, strings.ReplaceAll(c.what[i], "$me", role)) || p.Remedy == "" {
 					t.Errorf("problem %d is %q, want %q in it", i, p.What, c.what[i])
 				}
 				if i < len(c.mend) && !strings.Contains(p.Remedy, strings.ReplaceAll(c.mend[i], "$me", role)) {
@@ -117,6 +142,7 @@ func TestRemediesMend(t *testing.T) {
 		"CREATE TABLE refresh_tokens (id int)",
 		"CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked text, revoked_at bigint)",
 		"CREATE TABLE refresh_tokens " + columns + "; ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; REVOKE ALL ON refresh_tokens FROM PUBLIC",
+		"CREATE TABLE refresh_tokens " + columns + "; CREATE RULE a AS ON DELETE TO refresh_tokens DO ALSO NOTHING; CREATE RULE b AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO INSTEAD NOTHING; ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON refresh_tokens AS RESTRICTIVE USING (NOT is_revoked)",
 		"CREATE TABLE refresh_tokens " + columns + "; CREATE INDEX a ON refresh_tokens (expires_at); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a'::regclass",
 		versionSQL + "CREATE TABLE refresh_tokens " + columns + "; INSERT INTO alembic_version VALUES ('024'); REVOKE USAGE ON SCHEMA public FROM PUBLIC",
 	} {

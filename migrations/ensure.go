@@ -31,6 +31,7 @@ type State struct {
 	AtHead   bool           // Revision is Head
 	Ahead    bool           // Revision is one we do not know, or several, or none, and the table is as the janitor needs it
 	Upgraded bool           // this call brought the database to Head
+	Warnings []Problem      // what the janitor can work with, but slowly; told beside a refusal as well
 }
 
 // Ensure brings the database to [Head], if mode allows and that is ours to do, and checks that the janitor can work with
@@ -51,7 +52,8 @@ func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State,
 		if err != nil {
 			return err
 		}
-		state.Revision = strings.Join(f.versions, ", ") // what was found is told beside a refusal as well
+		// What was found is told beside a refusal as well.
+		state.Revision, state.Warnings = strings.Join(f.versions, ", "), f.warnings
 		if err := f.usable(); err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State,
 		if err := f.fit(); err != nil {
 			return err
 		}
-		state.Table, state.Revision = f.tokens(), strings.Join(f.versions, ", ")
+		state.Table, state.Revision, state.Warnings = f.tokens(), strings.Join(f.versions, ", "), f.warnings
 		state.AtHead = f.revision() == Head
 		state.Ahead = !state.AtHead
 		return nil

@@ -35,6 +35,7 @@ type found struct {
 	versions  []string // the rows of the version table, in order
 	stamp     string   // changes whenever the version table does
 	problems  []Problem
+	warnings  []Problem
 	obstacles []obstacle // to making the table, where there is none
 }
 
@@ -152,7 +153,7 @@ func lookIn(ctx context.Context, tx pgx.Tx, path []string, names Names) (*found,
 	}
 	switch {
 	case f.TokensOID != 0:
-		if f.problems, err = problems(ctx, tx, f.TokensOID); err != nil {
+		if f.problems, f.warnings, err = problems(ctx, tx, f.TokensOID); err != nil {
 			return nil, err
 		}
 	case f.UsersOID != 0:

@@ -28,6 +28,12 @@ WITH tokens AS (
     JOIN pg_am am ON am.oid = i.relam
     JOIN found f ON f.name = 'expires_at' AND f.attnum = x.indkey[0]
     WHERE x.indrelid = $1::oid
+), policy AS ( -- those that hold for this role and a command of ours; a permissive one without USING lets no row through
+    SELECT p.*, CASE WHEN p.polqual IS NULL THEN p.polpermissive ELSE pg_get_expr(p.polqual, p.polrelid) <> 'true' END AS hides
+    FROM pg_policy p
+    WHERE p.polrelid = $1::oid
+      AND (p.polcmd IN ('r', 'd', '*') OR p.polcmd = 'w' AND has_any_column_privilege(p.polrelid, 'UPDATE'))
+      AND EXISTS (SELECT FROM unnest(p.polroles) AS r WHERE r = 0 OR pg_has_role(r, 'USAGE'))
 ), problem(ord, what, remedy) AS (
     SELECT 10, format('%s is a %s, not a table', name,
                       CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
@@ -48,10 +54,14 @@ WITH tokens AS (
     GROUP BY name
 
     UNION ALL
-    -- Its DELETE deletes nothing, and each run would say that all is gone.
-    SELECT 13, format('%s has a rule %I in place of DELETE', name, r.rulename), format('DROP RULE %I ON %s', r.rulename, name)
+    -- One in place of DELETE deletes nothing, and each run would say that all is gone. One beside it stops a batch that
+    -- picks rows, for no rule goes with a DELETE in WITH. Rules of partitions count for nobody who names the table.
+    SELECT 13, format('%s has a rule %I %s DELETE', name, r.rulename, CASE WHEN r.is_instead THEN 'in place of' ELSE 'beside' END),
+           format('DROP RULE %I ON %s', r.rulename, name)
+           || CASE WHEN r.is_instead THEN '' ELSE ' /* and let a trigger AFTER DELETE do what it did */' END
     FROM tokens JOIN pg_rewrite r ON r.ev_class = tokens.oid
-    WHERE r.ev_type = '4' AND r.is_instead AND r.ev_enabled <> 'D' AND relkind IN ('r', 'p')
+    WHERE r.ev_type = '4' AND relkind IN ('r', 'p')
+      AND r.ev_enabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)
 
     UNION ALL
     SELECT 20 + f.ord, format('column %s is missing', f.name),
@@ -100,9 +110,33 @@ WITH tokens AS (
     FROM tokens WHERE NOT has_table_privilege(oid, 'DELETE')
 
     UNION ALL
-    SELECT 43, format('row security on %s hides rows from %s', name, me),
-           CASE WHEN pg_has_role(relowner, 'USAGE') THEN format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', name)
-                ELSE format('ALTER ROLE %s BYPASSRLS', me) END
-    FROM tokens WHERE row_security_active(oid)
+    -- With row_security off, what a policy may hide is an error.
+    SELECT 43, format('row_security is off for %s, so that row security on %s stops each statement', me, name),
+           format('ALTER ROLE %s SET row_security = on', me)
+    FROM tokens WHERE row_security_active(oid) AND NOT current_setting('row_security')::boolean
+
+    UNION ALL
+    SELECT 44, format('row security on %s hides rows from %s', t.name, t.me)
+               || coalesce(format(' (policy %s)', n.names), ''),
+           CASE -- one more policy does not help where one is restrictive
+               WHEN pg_has_role(t.relowner, 'USAGE') AND t.relforcerowsecurity THEN
+                   CASE WHEN n.names IS NULL THEN format('CREATE POLICY %I ON %s TO %s USING (true) /* or ALTER TABLE %2$s NO FORCE ROW LEVEL SECURITY */', free.name, t.name, t.me)
+                        ELSE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', t.name) END
+               WHEN n.names IS NULL THEN format('CREATE POLICY %I ON %s TO %s USING (true) /* or ALTER ROLE %3$s BYPASSRLS */', free.name, t.name, t.me)
+               ELSE format('ALTER ROLE %s BYPASSRLS', t.me) END
+    FROM tokens t
+    CROSS JOIN LATERAL (SELECT string_agg(quote_ident(p.polname), ', ' ORDER BY p.polname) AS names
+                        FROM policy p WHERE NOT p.polpermissive AND p.hides) AS n
+    CROSS JOIN LATERAL (SELECT c.name FROM (SELECT 'token_janitor' AS name, 0 AS ord
+                                            UNION ALL SELECT 'token_janitor_' || i, i FROM generate_series(2, 100) AS i) AS c
+                        WHERE NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = c.name)
+                        ORDER BY c.ord LIMIT 1) AS free
+    WHERE row_security_active(t.oid)
+      AND (n.names IS NOT NULL
+           -- Each command needs one policy that lets all rows through. UPDATE is what passing over locked rows takes.
+           OR EXISTS (SELECT FROM unnest(ARRAY['r', 'd', 'w']) AS command
+                      WHERE (command <> 'w' OR has_any_column_privilege(t.oid, 'UPDATE'))
+                        AND NOT EXISTS (SELECT FROM policy p
+                                        WHERE p.polpermissive AND p.polcmd::text IN (command, '*') AND NOT p.hides)))
 )
 SELECT what, remedy FROM problem ORDER BY ord;
