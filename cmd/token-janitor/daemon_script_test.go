@@ -42,7 +42,7 @@ func (s *stage) startDaemon(ts *testscript.TestScript, args []string) error {
 	args = append([]string{"--listen=127.0.0.1:0"}, args...)
 	d := &daemon{cmd: exec.Command(filepath.Join(bin, "token-janitor"), args...), ended: make(chan struct{}), more: make(chan struct{})}
 	d.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL"} {
+	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL", "TZ"} {
 		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	stderr, err := d.cmd.StderrPipe()
