@@ -110,5 +110,7 @@ func unreachable(err error) bool {
 	case "57P03", "57P01", "57P02", "57P05", "53300", "53400": // starting, stopping, no connection left
 		return true
 	}
-	return strings.HasPrefix(refused.Code, "08") // a proxy may send none at all
+	// A proxy may send none at all. PgBouncer has one code for all its troubles, and no
+	// other language; this one is a parameter that its ignore_startup_parameters lacks.
+	return strings.HasPrefix(refused.Code, "08") && !strings.HasPrefix(refused.Message, "unsupported startup parameter")
 }

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // TestConnectsAsTheAPIDoes with each form of a URL, and in the session is what the URL says.
@@ -123,5 +126,33 @@ func TestConnectsAsTheAPIDoes(t *testing.T) {
 	if _, stderr, code := output(t, path, "PGSERVICEFILE="+file(t, "[api]\nhost=127.0.0.1\nsslcrl=/x\n"), "--once", "--database-url=service=api"); code != exitUsage ||
 		!strings.Contains(stderr, "sslcrl (of the service file) is not supported") {
 		t.Errorf("service with a revocation list: exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestWhatDoesNotPassIsToldAtOnce and not waited for, as a server would be that starts.
+func TestWhatDoesNotPassIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	path, database := program(t), pgtemp.Head(t)
+	home := t.TempDir()
+	if err := os.Mkdir(filepath.Join(home, ".postgresql"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(home, ".postgresql", "root.crl"), "")
+	for _, c := range []struct {
+		variable, url string
+		code          int
+		want          string
+	}{
+		{"A=", pgtemp.Bouncer(t, database, "transaction") + "&statement_timeout=9s", exitFailed, "statement_timeout"},
+		{"A=", database + "&no_such_setting=1", exitFailed, "no_such_setting"},
+		{"HOME=" + home, "postgres://u@127.0.0.1:1/app?sslmode=verify-full", exitUsage, "root.crl, which libpq would heed, is not supported"},
+	} {
+		if !strings.Contains(c.url, "?") {
+			c.url = strings.Replace(c.url, "&", "?", 1)
+		}
+		stdout, stderr, code := output(t, path, c.variable, "--once", "--database-url="+c.url)
+		if code != c.code || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "waiting") {
+			t.Errorf("%s: exit code %d, want %d and %q at once in\n%s%s", c.want, code, c.code, c.want, stdout, stderr)
+		}
 	}
 }

@@ -59,7 +59,7 @@ func (s *stage) start(ts *testscript.TestScript, args []string) error {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), ":")
 	d := &daemon{cmd: exec.Command(filepath.Join(bin, "token-janitor"), args...), ended: make(chan struct{}), more: make(chan struct{})}
 	d.cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL"} {
+	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL", "TZ"} {
 		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	d.cmd.Stdout = &d.stdout

@@ -9,7 +9,7 @@ import (
 const blanks = " \t\n\r\v\f"
 
 // errForm says what a database URL may look like.
-var errForm = errors.New("want postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=..., or host=... user=... dbname=...")
+var errForm = errors.New("want postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=MODE, or host=HOST user=USER dbname=DATABASE")
 
 // keywordValues reads libpq's form host=db user=ada password='with a blank'.
 func keywordValues(text string) (map[string]string, error) {
