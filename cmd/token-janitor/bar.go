@@ -7,6 +7,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 )
 
@@ -58,7 +59,7 @@ func (b *bar) title(pass janitor.Reason, most int64) string {
 	if most < 0 {
 		return name
 	}
-	return "about " + thousands(most) + " " + name
+	return "about " + text.Thousands(most) + " " + name
 }
 
 func (b *bar) pass(title string, most int64) *progressbar.ProgressBar {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 )
 
@@ -46,7 +47,7 @@ func chart(runs []ended) columns {
 		col.Expired.Height, col.Revoked.Height = height(r.Deleted.Expired), height(r.Deleted.Revoked)
 		col.Expired.Y = fullChart - col.Expired.Height
 		col.Revoked.Y = max(0, col.Expired.Y-col.Revoked.Height)
-		col.Title = fmt.Sprintf("%s: %s, %s", r.Began.Format("15:04:05"), r.Outcome, plural(r.Deleted.Total(), "token"))
+		col.Title = fmt.Sprintf("%s: %s, %s", r.Began.Format("15:04:05"), r.Outcome, text.Plural(r.Deleted.Total(), "token"))
 		c.Columns = append(c.Columns, col)
 	}
 	return c

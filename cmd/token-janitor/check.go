@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // longestTimeout is the longest that PostgreSQL takes.
@@ -46,7 +48,7 @@ func (c *config) check() error {
 	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": c.LogLevel, "log-format": c.LogFormat}
 	for _, flag := range slices.Sorted(maps.Keys(choices)) {
 		if !slices.Contains(choices[flag], given[flag]) {
-			return fmt.Errorf("--%s: %q is none of %s", flag, clip(given[flag]), strings.Join(choices[flag], ", "))
+			return fmt.Errorf("--%s: %q is none of %s", flag, text.Clip(given[flag]), strings.Join(choices[flag], ", "))
 		}
 	}
 	downgrades := slices.Equal(c.Args, []string{"migrate", "downgrade"})
@@ -60,9 +62,9 @@ func (c *config) check() error {
 	case c.BatchMaxRows < 1 || c.BatchMaxRows > math.MaxInt32:
 		return fmt.Errorf("--batch-max-rows: %d is not from 1 to %d", c.BatchMaxRows, math.MaxInt32)
 	case !tableName.MatchString(c.Table):
-		return fmt.Errorf("--table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.Table))
+		return fmt.Errorf("--table: %q is no table's name: want table, schema.table, or either in double quotes", text.Clip(c.Table))
 	case !tableName.MatchString(c.VersionTable):
-		return fmt.Errorf("--version-table: %q is no table's name: want table, schema.table, or either in double quotes", clip(c.VersionTable))
+		return fmt.Errorf("--version-table: %q is no table's name: want table, schema.table, or either in double quotes", text.Clip(c.VersionTable))
 	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
 		return errors.New("--database-url and --database-url-file are both given: give one")
 	case strings.Contains(c.DatabaseURLFile, "://"):
@@ -92,7 +94,7 @@ func (c *config) check() error {
 	}
 	// A tick that is later than the next would take its place, and the schedule not be what it says.
 	if every := shortest(schedule, time.Now()); c.ScheduleJitter > every {
-		return fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule", short(c.ScheduleJitter), short(every))
+		return fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule", text.ShortDuration(c.ScheduleJitter), text.ShortDuration(every))
 	}
 	if err := checkWebConfig(c.WebConfigFile); err != nil {
 		return fmt.Errorf("--web-config-file: %w", err)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/ardanlabs/conf/v3"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 const prefix = "TOKEN_JANITOR"
@@ -46,7 +48,7 @@ type config struct {
 	MaxRows          int64         `conf:"default:0,help:rows deleted in one run; 0 = no limit"`
 	MaxRunTime       time.Duration `conf:"default:0s,help:duration of one run; 0 = no limit"`
 	MaxReplicaLag    time.Duration `conf:"default:0s,help:wait while a standby is further behind than this; 0 = do not look"`
-	MaxWALRetained   byteSize      `conf:"default:0,help:wait while slots or the archive keep back more WAL than this (such as 2GB); 0 = do not look"`
+	MaxWALRetained   text.ByteSize `conf:"default:0,help:wait while slots or the archive keep back more WAL than this (such as 2GB); 0 = do not look"`
 	YieldToVacuum    bool          `conf:"help:wait while a vacuum is at work on the table"`
 	YieldToLockWaits bool          `conf:"help:wait while a session at the table waits for a lock"`
 	LockTimeout      time.Duration `conf:"default:100ms,help:longest wait for a lock"`
@@ -156,7 +158,7 @@ func tidyFlags(args []string, fields map[string]reflect.Value) (flags, positiona
 		field, known := fields[name]
 		switch {
 		case !known:
-			return nil, nil, fmt.Errorf("unknown flag %q%s; --help lists them", option(arg), near(name, fields, "--"))
+			return nil, nil, fmt.Errorf("unknown flag %q%s; --help lists them", option(arg), text.Suggest(name, fields, "--"))
 		case given:
 		case field.Kind() == reflect.Bool:
 			value = "true"
@@ -189,7 +191,7 @@ func word(arg string) string {
 	if strings.ContainsAny(arg, "@=") || strings.Contains(arg, "://") {
 		return "..."
 	}
-	return clip(arg)
+	return text.Clip(arg)
 }
 
 // tidyEnv refuses variables of ours that we do not know, and lets an empty one count
@@ -208,7 +210,7 @@ func tidyEnv(fields map[string]reflect.Value) error {
 		case strings.HasPrefix(name, prefix+"_SERVICE_"), strings.HasPrefix(name, prefix+"_PORT"):
 			// Kubernetes sets these in every pod beside a Service named token-janitor.
 		case !ok:
-			return fmt.Errorf("unknown variable %s%s; --help lists them", clip(name), near(name, known, ""))
+			return fmt.Errorf("unknown variable %s%s; --help lists them", text.Clip(name), text.Suggest(name, known, ""))
 		case value == "":
 			_ = os.Unsetenv(name)
 		default:
@@ -227,8 +229,8 @@ func convertible(field reflect.Value, value string) (err error) {
 	case time.Duration:
 		_, err = time.ParseDuration(value)
 		allowed = "a duration such as 90s or 15m or 168h"
-	case byteSize:
-		err = new(byteSize).UnmarshalText([]byte(value))
+	case text.ByteSize:
+		err = new(text.ByteSize).UnmarshalText([]byte(value))
 		allowed = "a size such as 512MB or 2GB"
 	case int, int64:
 		_, err = strconv.ParseInt(value, 0, 64)
@@ -241,7 +243,7 @@ func convertible(field reflect.Value, value string) (err error) {
 		allowed = "true or false"
 	}
 	if err != nil {
-		return fmt.Errorf("%q is not %s", clip(value), allowed)
+		return fmt.Errorf("%q is not %s", text.Clip(value), allowed)
 	}
 	return nil
 }

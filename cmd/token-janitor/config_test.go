@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // TestEveryFlagAndVariable holds kebab to conf's own names: each flag, and each
@@ -27,7 +29,7 @@ func TestEveryFlagAndVariable(t *testing.T) {
 		switch field.Interface().(type) {
 		case time.Duration:
 			value = "1m17s"
-		case int, int64, byteSize:
+		case int, int64, text.ByteSize:
 			value = "77"
 		case float64:
 			value = "0.77"
@@ -70,20 +72,6 @@ func TestEveryFlagAndVariable(t *testing.T) {
 	}
 }
 
-func TestByteSize(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int64{
-		"0": 0, "77": 77, "77B": 77, "1kB": 1 << 10, "512MB": 512 << 20, "2 GB": 2 << 30, "3tb": 3 << 40,
-		"": -1, "GB": -1, "-1": -1, "1.5GB": -1, "1MiB": -1, "1 G B": -1, "9999999TB": -1, "99999999999999999999": -1,
-	} {
-		var b byteSize
-		err := b.UnmarshalText([]byte(text))
-		if (err != nil) != (want < 0) || (err == nil && int64(b) != want) {
-			t.Errorf("%q is %d, %v; want %d", text, b, err, want)
-		}
-	}
-}
-
 func arrives(t *testing.T, name, value string) {
 	t.Helper()
 	cfg, err := configure()
@@ -114,19 +102,6 @@ func TestTidyFlags(t *testing.T) {
 		flags, positional, err := tidyFlags(strings.Fields(c.args), fields)
 		if err != nil || !slices.Equal(flags, strings.Fields(c.flags)) || !slices.Equal(positional, strings.Fields(c.positonal)) {
 			t.Errorf("%s: got %q, %q, %v", c.name, flags, positional, err)
-		}
-	}
-}
-
-func TestNear(t *testing.T) {
-	t.Parallel()
-	known := map[string]int{"keep-expired": 0, "keep-revoked": 0, "once": 0}
-	for name, want := range map[string]string{
-		"keep-expird": " (did you mean --keep-expired?)", "onec": " (did you mean --once?)", "onc": " (did you mean --once?)",
-		"": "", "x": "", "kept-revoked": " (did you mean --keep-revoked?)", strings.Repeat("keep", 1000): "",
-	} {
-		if got := near(name, known, "--"); got != want {
-			t.Errorf("%.20q: got %q, want %q", name, got, want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // healthPatience is below the timeout that the Dockerfile gives the check, so that the
@@ -21,7 +23,7 @@ func (s *service) healthcheck(ctx context.Context) int {
 	ctx, stop := context.WithTimeout(ctx, healthPatience)
 	defer stop()
 	if err := s.health(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "token-janitor: healthcheck: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(os.Stderr, "token-janitor: healthcheck: %s\n", text.OneLine(err.Error()))
 		return exitFailed
 	}
 	return exitDone

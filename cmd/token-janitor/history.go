@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -72,7 +73,7 @@ func (h *history) looked(state migrations.State, err error) {
 		found.problems = []migrations.Problem{{What: err.Error()}}
 	}
 	for i, p := range found.problems {
-		found.problems[i] = migrations.Problem{What: oneLine(p.What), Remedy: oneLine(p.Remedy)}
+		found.problems[i] = migrations.Problem{What: text.OneLine(p.What), Remedy: text.OneLine(p.Remedy)}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/migrations"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
@@ -23,11 +24,11 @@ var hostile = []string{
 	"\x00", "a\x00b", "../../../../etc/passwd", "http://127.0.0.1:1/", strings.Repeat("x", 1<<20), strings.Repeat("\n", 1<<20), strings.Repeat("é", 1<<20),
 }
 
-// plain fails the test unless text is a line that a terminal and a log take as one, and no long one.
-func plain(t *testing.T, what, text string) {
+// plain fails the test unless line is a line that a terminal and a log take as one, and no long one.
+func plain(t *testing.T, what, line string) {
 	t.Helper()
-	if len(text) > 3*longestLine || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		t.Errorf("%.40q is told in %d bytes: %.200q", what, len(text), text)
+	if len(line) > 3*text.LongestLine || !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("%.40q is told in %d bytes: %.200q", what, len(line), line)
 	}
 }
 
@@ -55,7 +56,7 @@ func told(args []string, variable, value string) string {
 		defer os.Unsetenv(variable)
 	}
 	if _, err := configure(); err != nil {
-		return oneLine(err.Error())
+		return text.OneLine(err.Error())
 	}
 	return ""
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // server answers a few small questions: its limits suffice for scrapers and browsers
@@ -45,7 +47,7 @@ func checkWebConfig(file string) error { return web.Validate(file) }
 
 func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	if why := s.history.view().unready(); why != "" {
-		http.Error(w, oneLine(why), http.StatusServiceUnavailable)
+		http.Error(w, text.OneLine(why), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // The exit codes.
@@ -31,7 +33,7 @@ func run() int {
 		}
 		return exitDone
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", text.OneLine(err.Error()))
 		return exitUsage
 	}
 	// The first signal ends the work in order; from when that shows, the next one kills.

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -150,9 +151,9 @@ const deleteCost = 2
 // wouldTake is about how long the run would take that a dry run stood in for, by what its
 // batches took and what the pace allows. What a throttle would wait for nobody knows.
 func (s *service) wouldTake(dry janitor.Result) time.Duration {
-	takes := seconds(s.worked.Seconds() * deleteCost / s.Load)
+	takes := text.Seconds(s.worked.Seconds() * deleteCost / s.Load)
 	if s.MaxRate > 0 {
-		takes = max(takes, seconds(float64(dry.Would.Total())/float64(s.MaxRate)))
+		takes = max(takes, text.Seconds(float64(dry.Would.Total())/float64(s.MaxRate)))
 	}
 	return takes
 }
@@ -175,21 +176,21 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		}
 		if res.Left.Total() > 0 {
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
-				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
+				text.Thousands(res.Left.Locked), text.Thousands(res.Left.Referenced), text.Thousands(res.Left.Refused))
 			if res.Refusal != "" {
 				fmt.Fprintf(w, "refusal\t%s\n", res.Refusal)
 			}
 		}
 		if res.Uncertain > 0 {
-			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", thousands(res.Uncertain))
+			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", text.Thousands(res.Uncertain))
 		}
 		fmt.Fprintf(w, "took\t%s in %s batches, the longest %s\n", res.Duration.Round(time.Millisecond),
-			thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
+			text.Thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
 		if n := counts.Total(); n > 0 {
-			fmt.Fprintf(w, "rate\t%s rows/s\n", thousands(int64(float64(n)/res.Duration.Seconds())))
+			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
 		}
 		if res.DryRun && !cutShort(res) {
-			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", words(wouldTake))
+			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", text.Humanize(wouldTake))
 		}
 		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
 		_ = w.Flush()
@@ -209,7 +210,7 @@ func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
 	}
 	for _, reason := range janitor.Reasons {
-		fmt.Fprintf(w, "%s\t%s\t", reason, atLeast(counts.Of(reason), cutShort(res)))
+		fmt.Fprintf(w, "%s\t%s\t", reason, text.AtLeast(counts.Of(reason), cutShort(res)))
 		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
 			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))
 		} else if res.DryRun {
@@ -228,14 +229,14 @@ func sentence(res janitor.Result, err error) string {
 	if cutShort(res) {
 		did += " at least"
 	}
-	tokens := did + " " + plural(counts.Total(), "token")
+	tokens := did + " " + text.Plural(counts.Total(), "token")
 	switch {
 	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
-		return "Failed: " + oneLine(err.Error())
+		return "Failed: " + text.OneLine(err.Error())
 	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
 		return "Stopped before it began, as it was told to; it does not know what is overdue."
 	case err != nil:
-		return tokens + ", then failed: " + oneLine(err.Error())
+		return tokens + ", then failed: " + text.OneLine(err.Error())
 	case res.Outcome == janitor.Skipped && counts.Total() == 0:
 		return "Another janitor is at work on this table; left it to that one."
 	case res.Outcome == janitor.Skipped:

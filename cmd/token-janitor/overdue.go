@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 )
 
@@ -59,27 +60,19 @@ func (l late) Count() string {
 	if l.Rows == 0 && l.AtLeast {
 		return "unknown"
 	}
-	return atLeast(l.Rows, l.AtLeast)
+	return text.AtLeast(l.Rows, l.AtLeast)
 }
 
 // For is for how long the oldest has been due.
 func (l late) For() string {
-	switch d := seconds(l.Oldest); {
+	switch d := text.Seconds(l.Oldest); {
 	case l.Rows == 0 && l.AtLeast:
 		return "unknown"
 	case l.Rows == 0:
 		return "none"
 	case l.older && d != math.MaxInt64:
-		return "at least " + words(d)
+		return "at least " + text.Humanize(d)
 	default:
-		return words(d)
+		return text.Humanize(d)
 	}
-}
-
-// atLeast is a number that is a lower bound, or not.
-func atLeast(n int64, bound bool) string {
-	if bound {
-		return "at least " + thousands(n)
-	}
-	return thousands(n)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 )
 
@@ -25,19 +26,19 @@ var (
 // run, so that nothing the database says can.
 var (
 	statusPage = template.Must(template.New("status").Funcs(template.FuncMap{
-		"thousands": thousands,
-		"plural":    plural,
+		"thousands": text.Thousands,
+		"plural":    text.Plural,
 		"chart":     chart,
-		"ago":       func(t time.Time) string { return words(time.Since(t)) },
-		"words":     func(s float64) string { return words(seconds(s)) },
+		"ago":       func(t time.Time) string { return text.Humanize(time.Since(t)) },
+		"humanize":  func(s float64) string { return text.Humanize(text.Seconds(s)) },
 		"took":      took,
-		"capital":   capital,
+		"capital":   text.Capitalize,
 		"round":     func(f float64) int64 { return int64(f) },
 		"resting":   resting,
 		"causes":    causes,
 		"why":       why,
 		"asks":      func(c janitor.Cause) string { return asks[c] },
-		"inBytes":   inBytes,
+		"inBytes":   text.Bytes,
 		"most":      func() int64 { return janitor.OverdueCap },
 		"css":       func() template.CSS { return template.CSS(statusCSS) }, // #nosec G203 -- a file of ours, embedded
 		"js":        func() template.JS { return template.JS(statusJS) },    // #nosec G203 -- a file of ours, embedded
@@ -55,14 +56,14 @@ func digest(text string) string {
 
 // took is a duration in a table.
 func took(s float64) string {
-	d := seconds(s)
+	d := text.Seconds(s)
 	switch {
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < time.Minute:
 		return d.Round(100 * time.Millisecond).String()
 	}
-	return short(d.Round(time.Second))
+	return text.ShortDuration(d.Round(time.Second))
 }
 
 // asks says what asks for a rest.
@@ -102,23 +103,23 @@ func causes(r rests) string {
 
 // why says why a run stopped, what held the rows that it left, and what is in doubt.
 func why(e ended) string {
-	text, known := stopped[e.StopReason]
+	reason, known := stopped[e.StopReason]
 	switch {
 	case e.Error != "":
-		text = e.Error
+		reason = e.Error
 	case known:
 	case e.Outcome == janitor.Skipped:
-		text = "another janitor is at work"
+		reason = "another janitor is at work"
 	default:
-		text = "nothing was left to do"
+		reason = "nothing was left to do"
 	}
 	if held := held(e); held != "" {
-		text += ": " + held
+		reason += ": " + held
 	}
 	if e.Uncertain > 0 {
-		text += "; up to " + plural(e.Uncertain, "token") + " more may be gone, the answer was lost"
+		reason += "; up to " + text.Plural(e.Uncertain, "token") + " more may be gone, the answer was lost"
 	}
-	return text
+	return reason
 }
 
 // held says what held the rows that a run left, and how many.
@@ -129,11 +130,11 @@ func held(e ended) string {
 		what string
 	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}} {
 		if cause.rows > 0 {
-			parts = append(parts, thousands(cause.rows)+" "+cause.what)
+			parts = append(parts, text.Thousands(cause.rows)+" "+cause.what)
 		}
 	}
 	if e.Refusal != "" {
-		parts = append(parts, "the server says \u201c"+oneLine(e.Refusal)+"\u201d")
+		parts = append(parts, "the server says \u201c"+text.OneLine(e.Refusal)+"\u201d")
 	}
 	return strings.Join(parts, ", ")
 }

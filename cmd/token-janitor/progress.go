@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 )
 
@@ -61,7 +62,7 @@ func (p *progress) toGo(now time.Time) (rows int64, left time.Duration, known bo
 	if !p.heard || done <= 0 || rows <= 0 {
 		return 0, 0, false
 	}
-	return rows, seconds(now.Sub(p.pass).Seconds() * float64(rows) / float64(done)), true
+	return rows, text.Seconds(now.Sub(p.pass).Seconds() * float64(rows) / float64(done)), true
 }
 
 // tellEvery is how often a run at work writes a line: one of hours is seen to get on, and

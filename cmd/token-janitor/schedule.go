@@ -13,6 +13,8 @@ import (
 	_ "time/tzdata" // the image has no zones of its own
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // parseSchedule reads a cron expression or descriptor, and refuses those that cron
@@ -21,53 +23,53 @@ import (
 func parseSchedule(spec string) (s cron.Schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a zone without anything behind it, at least
-			s, err = nil, fmt.Errorf("%q is no schedule", clip(spec))
+			s, err = nil, fmt.Errorf("%q is no schedule", text.Clip(spec))
 		}
 	}()
-	text := strings.TrimSpace(spec)
-	if quote := text[:min(len(text), 1)]; len(text) > 1 && (quote == `"` || quote == "'") && strings.HasSuffix(text, quote) {
-		text = strings.TrimSpace(text[1 : len(text)-1])
+	expression := strings.TrimSpace(spec)
+	if quote := expression[:min(len(expression), 1)]; len(expression) > 1 && (quote == `"` || quote == "'") && strings.HasSuffix(expression, quote) {
+		expression = strings.TrimSpace(expression[1 : len(expression)-1])
 	}
 	zone := ""
-	if strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ=") {
+	if strings.HasPrefix(expression, "TZ=") || strings.HasPrefix(expression, "CRON_TZ=") {
 		var rest string
-		zone, rest, _ = strings.Cut(text, " ")
+		zone, rest, _ = strings.Cut(expression, " ")
 		if strings.TrimSpace(rest) == "" {
-			return nil, fmt.Errorf("%q has a zone and nothing behind it, such as CRON_TZ=Europe/Berlin 0 3 * * *", clip(spec))
+			return nil, fmt.Errorf("%q has a zone and nothing behind it, such as CRON_TZ=Europe/Berlin 0 3 * * *", text.Clip(spec))
 		}
 		if _, name, _ := strings.Cut(zone, "="); name == "" {
-			return nil, fmt.Errorf("%q names no zone, such as CRON_TZ=Europe/Berlin", clip(spec))
+			return nil, fmt.Errorf("%q names no zone, such as CRON_TZ=Europe/Berlin", text.Clip(spec))
 		}
-		text, zone = strings.TrimSpace(rest), zone+" "
+		expression, zone = strings.TrimSpace(rest), zone+" "
 	}
-	if every, ok := strings.CutPrefix(text, "@every "); ok {
+	if every, ok := strings.CutPrefix(expression, "@every "); ok {
 		d, err := time.ParseDuration(strings.TrimSpace(every))
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("%q: %q is not a duration such as 90s or 15m", clip(spec), clip(every))
+			return nil, fmt.Errorf("%q: %q is not a duration such as 90s or 15m", text.Clip(spec), text.Clip(every))
 		case d < time.Second:
-			return nil, fmt.Errorf("%q: %s is below a second", clip(spec), d)
+			return nil, fmt.Errorf("%q: %s is below a second", text.Clip(spec), d)
 		case d%time.Second != 0: // cron would cut it
-			return nil, fmt.Errorf("%q: %s is not in whole seconds", clip(spec), d)
+			return nil, fmt.Errorf("%q: %s is not in whole seconds", text.Clip(spec), d)
 		}
 	}
-	fields := strings.Fields(text)
-	if !strings.HasPrefix(text, "@") {
+	fields := strings.Fields(expression)
+	if !strings.HasPrefix(expression, "@") {
 		if err := classic(fields); err != nil {
-			return nil, fmt.Errorf("%q is no schedule (%w): give five fields, such as 0 3 * * *, or @every 15m", clip(spec), err)
+			return nil, fmt.Errorf("%q is no schedule (%w): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), err)
 		}
 		fields[4] = sundays(fields[4])
-		text = strings.Join(fields, " ")
+		expression = strings.Join(fields, " ")
 	}
-	s, err = cron.ParseStandard(zone + text)
+	s, err = cron.ParseStandard(zone + expression)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no schedule (%s): give five fields, such as 0 3 * * *, or @every 15m", clip(spec), clip(err.Error()))
+		return nil, fmt.Errorf("%q is no schedule (%s): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), text.Clip(err.Error()))
 	}
 	if s, ok := s.(*cron.SpecSchedule); ok && len(fields) == 5 {
 		s.Dom, s.Dow = s.Dom|star(fields[2]), s.Dow|star(fields[4])
 	}
 	if s.Next(time.Now()).IsZero() {
-		return nil, fmt.Errorf("%q never fires", clip(spec))
+		return nil, fmt.Errorf("%q never fires", text.Clip(spec))
 	}
 	return s, nil
 }
@@ -83,7 +85,7 @@ func classic(fields []string) error {
 	}
 	for _, field := range []string{fields[2], fields[4]} {
 		if quartz.MatchString(field) {
-			return fmt.Errorf("%s: this cron has no L, W or #", clip(field))
+			return fmt.Errorf("%s: this cron has no L, W or #", text.Clip(field))
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // setting is a flag and what is in force for it.
@@ -36,7 +38,7 @@ func (c *config) inForce() []setting {
 			s.Default = m[1]
 		}
 		if d, ok := v.Field(i).Interface().(time.Duration); ok {
-			s.Value = short(d)
+			s.Value = text.ShortDuration(d)
 		}
 		if strings.HasPrefix(tag, "mask") && s.Value != "" {
 			s.Value = "given, not shown"
@@ -44,16 +46,4 @@ func (c *config) inForce() []setting {
 		list = append(list, s)
 	}
 	return list
-}
-
-// short is d without the zero minutes and seconds that String appends.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

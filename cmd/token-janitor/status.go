@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -213,7 +214,7 @@ func (v view) state(now time.Time) (word, line string) {
 	case !v.Booted && v.Waiting == "":
 		return "starting", "Starting. It looks at the database and its schema."
 	case !v.Booted:
-		return "waiting", "Waiting. " + capital(oneLine(v.Waiting)) + "."
+		return "waiting", "Waiting. " + text.Capitalize(text.OneLine(v.Waiting)) + "."
 	}
 	word, line = "well", "no run yet"
 	if len(v.Runs) > 0 {
@@ -227,20 +228,20 @@ func (v view) state(now time.Time) (word, line string) {
 	}
 	switch {
 	case !v.Paused.IsZero():
-		line += "; the schedule has been paused for " + words(now.Sub(v.Paused)) + " (SIGUSR2 resumes it)"
+		line += "; the schedule has been paused for " + text.Humanize(now.Sub(v.Paused)) + " (SIGUSR2 resumes it)"
 	case !v.Next.IsZero():
-		line += "; next in " + words(v.Next.Sub(now))
+		line += "; next in " + text.Humanize(v.Next.Sub(now))
 	}
-	return word, capital(word) + ". " + capital(line) + "."
+	return word, text.Capitalize(word) + ". " + text.Capitalize(line) + "."
 }
 
 // tell is a word and a clause about a run that ended, with what is overdue since.
 func (p past) tell(now time.Time, o *overdue) (word, clause string) {
-	clause = fmt.Sprintf("last run %s ago ", words(now.Sub(p.Began.Add(p.Duration))))
-	tokens := "deleted " + plural(p.Deleted.Total(), "token")
+	clause = fmt.Sprintf("last run %s ago ", text.Humanize(now.Sub(p.Began.Add(p.Duration))))
+	tokens := "deleted " + text.Plural(p.Deleted.Total(), "token")
 	switch p.Outcome {
 	case janitor.Failed:
-		word, clause = "failed", clause+tokens+" and failed: "+oneLine(p.Error)
+		word, clause = "failed", clause+tokens+" and failed: "+text.OneLine(p.Error)
 	case janitor.Skipped:
 		word, clause = "well", clause+"left the work to another janitor"
 	case janitor.Partial:
@@ -262,5 +263,5 @@ func (o *overdue) String() string {
 	if o.atLeast() {
 		least = "at least "
 	}
-	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, plural(o.total(), "token"), o.oldest().For())
+	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, text.Plural(o.total(), "token"), o.oldest().For())
 }

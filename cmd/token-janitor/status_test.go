@@ -94,30 +94,6 @@ func TestWhy(t *testing.T) {
 	}
 }
 
-func TestInBytes(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int64]string{
-		0: "0 bytes", 8192: "8,192 bytes", 1 << 20: "1,024 kB", 306 << 20: "306 MB", 25 << 30: "25 GB", 3 << 40: "3,072 GB", 90 << 40: "90 TB",
-	} {
-		if got := inBytes(n); got != want {
-			t.Errorf("%d: got %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestWords(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		-time.Hour: "a moment", 0: "a moment", 400 * time.Millisecond: "a moment", time.Second: "1 second", 89 * time.Second: "89 seconds",
-		90 * time.Second: "2 minutes", 12 * time.Minute: "12 minutes", 89 * time.Minute: "89 minutes", 100 * time.Minute: "2 hours",
-		47 * time.Hour: "47 hours", 72 * time.Hour: "3 days", 9999 * 24 * time.Hour: "9,999 days", math.MaxInt64: "ever",
-	} {
-		if got := words(d); got != want {
-			t.Errorf("%s: got %s, want %s", d, got, want)
-		}
-	}
-}
-
 func TestChart(t *testing.T) {
 	t.Parallel()
 	runs := make([]ended, remembered)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 	"github.com/hyphagraph/token-janitor/migrations"
@@ -49,7 +50,7 @@ func newService(cfg config) *service {
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
 	if fault, value := zoneFault(); fault != "" && len(cfg.Args) == 0 { // no command has times to tell
-		s.log.Warn(fault+": the times of this log, and of a --schedule without CRON_TZ, are in UTC", "value", clip(value))
+		s.log.Warn(fault+": the times of this log, and of a --schedule without CRON_TZ, are in UTC", "value", text.Clip(value))
 	}
 	return s
 }
@@ -100,7 +101,7 @@ func (s *service) first(ctx context.Context) (res janitor.Result, state migratio
 		res, ran = s.run(ctx, conn, state.Table)
 	})
 	if ran != nil {
-		err = plainly(ran)
+		err = text.OneLineError(ran)
 	}
 	return res, state, err
 }
@@ -113,7 +114,7 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 	}
 	settings.Floors = s.floors
 	res, err := janitor.Run(ctx, conn, settings)
-	res.Refusal = oneLine(res.Refusal)
+	res.Refusal = text.OneLine(res.Refusal)
 	if len(res.Floors) > 0 {
 		s.floors = res.Floors
 	}
@@ -123,7 +124,7 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 // connected does something over a connection of its own. A panic in it is an error: it
 // must end neither the daemon nor its schedule.
 func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err error) {
-	defer func() { err = plainly(err) }()
+	defer func() { err = text.OneLineError(err) }()
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return err
@@ -146,7 +147,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
-	state.Revision = oneLine(state.Revision) // whatever it was, it is only shown from here on
+	state.Revision = text.OneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	s.history.looked(state, err)
 	if state.Upgraded {

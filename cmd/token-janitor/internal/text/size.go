@@ -1,4 +1,4 @@
-package main
+package text
 
 import (
 	"errors"
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// byteSize is a number of bytes, written with PostgreSQL's units.
-type byteSize int64
+// ByteSize is a number of bytes, written with PostgreSQL's units.
+type ByteSize int64
 
 // UnmarshalText reads a whole number and a unit, B if none is given.
-func (b *byteSize) UnmarshalText(text []byte) error {
+func (b *ByteSize) UnmarshalText(text []byte) error {
 	digits := strings.TrimRight(string(text), "BbKkMmGgTt ")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 {
@@ -22,6 +22,17 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	if !known || n > math.MaxInt64>>shift {
 		return errors.New("the unit is none of B, kB, MB, GB, TB")
 	}
-	*b = byteSize(n << shift)
+	*b = ByteSize(n << shift)
 	return nil
+}
+
+// Bytes is so many bytes in PostgreSQL's units.
+func Bytes(n int64) string {
+	for _, unit := range []string{"bytes", "kB", "MB", "GB"} {
+		if n < 10*1024 { // below that, rounding would show
+			return Thousands(n) + " " + unit
+		}
+		n = (n + 512) / 1024
+	}
+	return Thousands(n) + " TB"
 }

@@ -1,10 +1,10 @@
-package main
+package text
 
 import "fmt"
 
-// near suggests the known name that differs least from a misspelt one.
-func near[V any](name string, known map[string]V, dashes string) string {
-	name = clip(name)
+// Suggest hints at the known name that differs least from a misspelt one.
+func Suggest[V any](name string, known map[string]V, dashes string) string {
+	name = Clip(name)
 	best, least := "", len(name)/3+1
 	for k := range known {
 		if d := distance(name, k); d <= least && (d < least || k < best || best == "") {
@@ -19,7 +19,7 @@ func near[V any](name string, known map[string]V, dashes string) string {
 
 // distance is Levenshtein's, of names too short to matter.
 func distance(a, b string) int {
-	a, b = clip(a), clip(b)
+	a, b = Clip(a), Clip(b)
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
