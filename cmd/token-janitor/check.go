@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
@@ -88,12 +89,12 @@ func (c *config) check() error {
 	if c.DryRun {
 		c.Once = true
 	}
-	schedule, err := parseSchedule(c.Schedule)
+	parsed, err := schedule.Parse(c.Schedule)
 	if err != nil {
 		return fmt.Errorf("--schedule: %w", err)
 	}
 	// A tick that is later than the next would take its place, and the schedule not be what it says.
-	if every := shortest(schedule, time.Now()); c.ScheduleJitter > every {
+	if every := parsed.Shortest(time.Now()); c.ScheduleJitter > every {
 		return fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule", text.ShortDuration(c.ScheduleJitter), text.ShortDuration(every))
 	}
 	if err := checkWebConfig(c.WebConfigFile); err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 )
 
 // serve is the daemon: it ends when ctx does, with the batch in flight done.
@@ -100,12 +102,12 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 			}
 		}
 	})
-	schedule, err := parseSchedule(s.Schedule)
+	due, err := schedule.Parse(s.Schedule)
 	if err != nil { // it was checked with the flags
 		s.log.Error("schedule", "error", err)
 		return
 	}
-	onSchedule(ctx, jittered{schedule, s.ScheduleJitter, s.planned}, func() { s.scheduled(ctx) })
+	due.Run(ctx, s.ScheduleJitter, s.planned, func() { s.scheduled(ctx) })
 }
 
 // pause pauses the schedule, or resumes it. A run at work goes on, and SIGUSR1 still

@@ -55,7 +55,7 @@ var doors = map[string][]string{
 	"github.com/prometheus/client_golang":        {"metrics/*.go"},
 	"github.com/prometheus/exporter-toolkit":     {"cmd/token-janitor/*.go"},
 	"github.com/ardanlabs/conf/v3":               {"cmd/token-janitor/config.go", configRoom + "/*.go"},
-	"github.com/robfig/cron/v3":                  {"cmd/token-janitor/schedule.go", scheduleRoom + "/*.go"},
+	"github.com/robfig/cron/v3":                  {scheduleRoom + "/*.go"},
 	"golang.org/x/term":                          {"cmd/token-janitor/*.go"},
 	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/*bar.go"},
 	"github.com/fergusstrange/embedded-postgres": {"migrations/pgtemp/*.go"},

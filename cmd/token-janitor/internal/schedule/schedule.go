@@ -1,13 +1,11 @@
-package main
+// Package schedule says when a run is due: by a cron expression, at random within a span.
+package schedule
 
 import (
 	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // the image has no zones of its own
@@ -17,10 +15,30 @@ import (
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
-// parseSchedule reads a cron expression or descriptor, and refuses those that cron
+// Schedule is when a run is due. The zero value is none.
+type Schedule struct {
+	spec string
+	cron cron.Schedule
+}
+
+// Next is the first time after t, jitter aside.
+func (s Schedule) Next(t time.Time) time.Time { return s.cron.Next(t) }
+
+// String is the schedule as it was given.
+func (s Schedule) String() string { return s.spec }
+
+// Parse reads a cron expression or descriptor, and refuses those that cron
 // takes but that would never fire, fire all the time, or panic. The quotes of an
 // environment file are no part of it.
-func parseSchedule(spec string) (s cron.Schedule, err error) {
+func Parse(spec string) (Schedule, error) {
+	parsed, err := parse(spec)
+	if err != nil {
+		return Schedule{}, err
+	}
+	return Schedule{spec, parsed}, nil
+}
+
+func parse(spec string) (s cron.Schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a zone without anything behind it, at least
 			s, err = nil, fmt.Errorf("%q is no schedule", text.Clip(spec))
@@ -74,83 +92,9 @@ func parseSchedule(spec string) (s cron.Schedule, err error) {
 	return s, nil
 }
 
-// quartz is what Java's cron has in its fields of days: the last one, the nearest
-// working day, the second Tuesday.
-var quartz = regexp.MustCompile(`(?i)#|(^|[,\d-])(L|W|LW)(-\d+)?(,|$)`)
-
-// classic refuses what other kinds of cron have beyond the five fields of crontab(5).
-func classic(fields []string) error {
-	if len(fields) != 5 {
-		return fmt.Errorf("%d fields, and there is none for seconds or years", len(fields))
-	}
-	for _, field := range []string{fields[2], fields[4]} {
-		if quartz.MatchString(field) {
-			return fmt.Errorf("%s: this cron has no L, W or #", text.Clip(field))
-		}
-	}
-	return nil
-}
-
-// sundays writes a field of weekdays without 7, which is Sunday as well, and which the
-// parser does not know. Neither does it know that a range may end with it, or with sun.
-func sundays(field string) string {
-	items := strings.Split(field, ",")
-	for i, item := range items {
-		span, each, stepped := strings.Cut(item, "/")
-		from, to, isRange := strings.Cut(span, "-")
-		first, last := weekday(from), weekday(to)
-		if !isRange {
-			if first == 7 {
-				items[i] = "0"
-			}
-			continue
-		}
-		step := 1
-		if stepped {
-			step, _ = strconv.Atoi(each)
-		}
-		if last == 0 && first > 0 && strings.EqualFold(to, "sun") {
-			last = 7
-		}
-		if last != 7 || first < 0 {
-			continue
-		}
-		if step < 1 {
-			items[i] = from + "-6/" + each // the parser's to refuse
-			continue
-		}
-		var days []string
-		for day := first; day <= last; day += step {
-			days = append(days, strconv.Itoa(day%7))
-		}
-		items[i] = strings.Join(days, ",")
-	}
-	return strings.Join(items, ",")
-}
-
-// weekday is the number of a day of the week, -1 for anything else.
-func weekday(text string) int {
-	if i := slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, strings.ToLower(text)); i >= 0 {
-		return i
-	}
-	if len(text) == 1 && text[0] >= '0' && text[0] <= '7' {
-		return int(text[0] - '0')
-	}
-	return -1
-}
-
-// star is the parser's bit for a field that begins with a star. With one of them, day and
-// weekday must both fit; without, either. The parser forgets it at */2, crontab(5) does not.
-func star(field string) uint64 {
-	if strings.HasPrefix(field, "*") {
-		return 1 << 63
-	}
-	return 0
-}
-
-// shortest is the least time between two of the next hundred ticks: of more than a day
+// Shortest is the least time between two of the next hundred ticks: of more than a day
 // at the default schedule.
-func shortest(s cron.Schedule, from time.Time) time.Duration {
+func (s Schedule) Shortest(from time.Time) time.Duration {
 	least := time.Duration(math.MaxInt64)
 	last := s.Next(from)
 	for range 99 {
@@ -181,11 +125,12 @@ func (j jittered) Next(t time.Time) time.Time {
 	return next
 }
 
-// onSchedule calls tick when the schedule says so, each on a goroutine of its own,
-// until ctx ends, and waits for those in flight.
-func onSchedule(ctx context.Context, schedule jittered, tick func()) {
+// Run calls tick when the schedule says so, within as much after it as jitter is, each on
+// a goroutine of its own, until ctx ends, and waits for those in flight. It tells planned
+// when the next one is due.
+func (s Schedule) Run(ctx context.Context, jitter time.Duration, planned func(time.Time), tick func()) {
 	runner := cron.New(cron.WithLogger(cron.DiscardLogger))
-	runner.Schedule(schedule, cron.FuncJob(tick))
+	runner.Schedule(jittered{s.cron, jitter, planned}, cron.FuncJob(tick))
 	runner.Start()
 	<-ctx.Done()
 	<-runner.Stop().Done()

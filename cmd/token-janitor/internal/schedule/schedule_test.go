@@ -1,4 +1,4 @@
-package main
+package schedule
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func TestSchedule(t *testing.T) {
 		{"a change by half an hour", "CRON_TZ=Australia/Lord_Howe 15 2 * * *", "2026-10-02T00:00:00Z",
 			[]string{"2026-10-02T15:45:00Z", "2026-10-04T15:15:00Z"}},
 	} {
-		s, err := parseSchedule(c.spec)
+		s, err := Parse(c.spec)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -80,12 +80,12 @@ func TestScheduleAsCrontab(t *testing.T) {
 		`"@midnight"`:                  "0 0 * * *",
 		"0 3 1 * 7":                    "0 3 1 * 0", // either, for neither has a star
 	} {
-		a, err := parseSchedule(spec)
+		a, err := Parse(spec)
 		if err != nil {
 			t.Errorf("%s: %v", spec, err)
 			continue
 		}
-		b, err := parseSchedule(same)
+		b, err := Parse(same)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestScheduleAsCrontab(t *testing.T) {
 // all Mondays and all odd dates.
 func TestDayAndWeekdayWithAStar(t *testing.T) {
 	t.Parallel()
-	s, err := parseSchedule("0 3 */2 * 1")
+	s, err := Parse("0 3 */2 * 1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestScheduleRefused(t *testing.T) {
 		"0 3 * * 5L": "no L, W or #", "0 3 * * 2#1": "no L, W or #", "0 3 * * wedn": "wedn", "@reboot": "@reboot", "": "0 fields", "''": "0 fields",
 		"CRON_TZ=UTC+3 0 3 * * *": "UTC+3", "CRON_TZ=Europe/Pariss 0 3 * * *": "Europe/Pariss", "CRON_TZ=EST5EDT4 0 3 * * *": "EST5EDT4",
 	} {
-		if _, err := parseSchedule(spec); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", spec, err, want)
 		}
 	}
@@ -140,11 +140,11 @@ func TestShortest(t *testing.T) {
 		"0 0 29 2 *":                        4*365*24*time.Hour + 24*time.Hour,
 		"@every 2000000h":                   2_000_000 * time.Hour,
 	} {
-		s, err := parseSchedule(spec)
+		s, err := Parse(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := shortest(s, from); got != want {
+		if got := s.Shortest(from); got != want {
 			t.Errorf("%s: got %s, want %s", spec, got, want)
 		}
 	}
@@ -158,9 +158,9 @@ func FuzzSchedule(f *testing.F) {
 		f.Add(spec)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
-		s, err := parseSchedule(spec)
+		s, err := Parse(spec)
 		if err != nil {
-			if s != nil {
+			if s != (Schedule{}) {
 				t.Errorf("got %v beside %v", s, err)
 			}
 			return
@@ -184,7 +184,7 @@ func FuzzSchedule(f *testing.F) {
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		hourly, err := parseSchedule("CRON_TZ=UTC 0 * * * *")
+		hourly, err := Parse("CRON_TZ=UTC 0 * * * *")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestJitter(t *testing.T) {
 		defer stop()
 		var planned, ticks []time.Time
 		var mu sync.Mutex // each tick has a goroutine of its own
-		onSchedule(ctx, jittered{hourly, time.Minute, func(at time.Time) { planned = append(planned, at) }}, func() {
+		hourly.Run(ctx, time.Minute, func(at time.Time) { planned = append(planned, at) }, func() {
 			mu.Lock()
 			defer mu.Unlock()
 			ticks = append(ticks, time.Now())
@@ -218,14 +218,14 @@ func TestJitter(t *testing.T) {
 func TestScheduleWaitsForTheTickInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		each, err := parseSchedule("@every 10s")
+		each, err := Parse("@every 10s")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithTimeout(t.Context(), 11*time.Second)
 		defer stop()
 		var begun, done atomic.Int32
-		onSchedule(ctx, jittered{each, 0, func(time.Time) {}}, func() {
+		each.Run(ctx, 0, func(time.Time) {}, func() {
 			begun.Add(1)
 			time.Sleep(time.Hour)
 			done.Add(1)
