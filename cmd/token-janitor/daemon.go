@@ -10,8 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 )
 
 // serve is the daemon: it ends when ctx does, with the batch in flight done.
@@ -87,7 +85,7 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 		return
 	}
 	s.history.ready()
-	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule)
+	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule.String())
 
 	if s.RunOnStart {
 		runs.Go(func() { s.scheduled(ctx) })
@@ -102,12 +100,7 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 			}
 		}
 	})
-	due, err := schedule.Parse(s.Schedule)
-	if err != nil { // it was checked with the flags
-		s.log.Error("schedule", "error", err)
-		return
-	}
-	due.Run(ctx, s.ScheduleJitter, s.planned, func() { s.scheduled(ctx) })
+	s.Schedule.Run(ctx, s.ScheduleJitter, s.planned, func() { s.scheduled(ctx) })
 }
 
 // pause pauses the schedule, or resumes it. A run at work goes on, and SIGUSR1 still

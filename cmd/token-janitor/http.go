@@ -41,10 +41,6 @@ func (s *service) serveHTTP(listener net.Listener, server *http.Server) error {
 	return web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &s.WebConfigFile}, quiet)
 }
 
-// checkWebConfig reads the file of --web-config-file, so that a fault in it shows at
-// the start and not at the first scrape.
-func checkWebConfig(file string) error { return web.Validate(file) }
-
 func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	if why := s.history.view().unready(); why != "" {
 		http.Error(w, text.OneLine(why), http.StatusServiceUnavailable)

@@ -12,7 +12,7 @@ import (
 // TestHTTPLimits: whoever talks to the daemon gets what is meant to be seen, and cannot hold it busy.
 func TestHTTPLimits(t *testing.T) {
 	t.Parallel()
-	s := testService("", io.Discard)
+	s := testService(t, io.Discard)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
@@ -24,10 +22,12 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
-	cfg, err := configure()
-	switch notice := (asked)(""); {
-	case errors.As(err, &notice):
-		if _, err := fmt.Println(string(notice)); err != nil {
+	cfg, err := config.Parse(config.Program{
+		Args: os.Args[1:], Environ: os.Environ(), Version: build().Version, Description: describe(build()),
+	})
+	switch printed := config.Printed(""); {
+	case errors.As(err, &printed):
+		if _, err := fmt.Println(string(printed)); err != nil {
 			fmt.Fprintf(os.Stderr, "token-janitor: %s\n", err)
 			return exitFailed
 		}
@@ -36,15 +36,8 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", text.OneLine(err.Error()))
 		return exitUsage
 	}
-	// The first signal ends the work in order; from when that shows, the next one kills.
-	signalled, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, stop := untilSignal()
 	defer stop()
-	ctx, end := context.WithCancelCause(context.Background())
-	context.AfterFunc(signalled, func() { stop(); end(context.Cause(signalled)) })
-	// A closed stdout is an error to report, not a death; nor does who asks for a run
-	// now, before the daemon listens or while --once does one, mean to end it.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
-
 	s := newService(cfg)
 	switch {
 	case len(cfg.Args) > 0 && cfg.Args[0] == "healthcheck":

@@ -12,8 +12,8 @@ import (
 )
 
 // names are the tables to work with.
-func (c *config) names() migrations.Names {
-	return migrations.Names{Table: c.Table, VersionTable: c.VersionTable}
+func (s *service) names() migrations.Names {
+	return migrations.Names{Table: string(s.Table), VersionTable: string(s.VersionTable)}
 }
 
 // migrate does the migrate commands. What it prints of revisions is what alembic does.
@@ -106,8 +106,5 @@ func (s *service) downgrade(ctx context.Context) func(*pgx.Conn) error {
 
 // counted is a number of tokens that were counted up to a cap.
 func counted(n int64) string {
-	if n == migrations.LossCap {
-		return "at least " + text.Thousands(n)
-	}
-	return text.Thousands(n)
+	return text.AtLeast(n, n == migrations.LossCap)
 }

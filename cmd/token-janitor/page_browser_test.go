@@ -127,8 +127,9 @@ func (b *browser) shoot(name string) {
 }
 
 // seen is a service whose page has something of everything.
-func seen() *service {
-	s := testService("postgres://ada:"+secret+"@db/app", io.Discard)
+func seen(t *testing.T) *service {
+	t.Helper()
+	s := testService(t, io.Discard, "--database-url=postgres://ada:"+secret+"@db/app")
 	h := &s.history
 	h.ready()
 	h.looked(migrations.State{Revision: migrations.Head, AtHead: true}, nil)
@@ -162,7 +163,7 @@ func seen() *service {
 // TestPageInABrowser looks at the page as people do.
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
-	s := seen()
+	s := seen(t)
 	web := httptest.NewServer(s.server().Handler)
 	defer web.Close()
 	b := openBrowser(t, web.URL)
@@ -234,7 +235,7 @@ func TestPageInABrowser(t *testing.T) {
 // TestStatusJSON is the page for machines; neither it nor the page holds a secret.
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
-	s := seen()
+	s := seen(t)
 	text := page(t, s, "/status.json")
 	var got status
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
@@ -246,8 +247,8 @@ func TestStatusJSON(t *testing.T) {
 	if strings.Contains(text+page(t, s, "/"), secret) {
 		t.Error("the password is there")
 	}
-	if len(got.Settings) != len(settable(&s.config)) {
-		t.Errorf("%d settings of %d", len(got.Settings), len(settable(&s.config)))
+	if len(got.Settings) != len(s.InForce()) {
+		t.Errorf("%d settings of %d", len(got.Settings), len(s.InForce()))
 	}
 }
 
@@ -255,7 +256,7 @@ func TestStatusJSON(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	s := seen()
+	s := seen(t)
 	s.server().Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	for _, tag := range []string{"style", "script"} {
 		_, text, _ := strings.Cut(w.Body.String(), "<"+tag+">")

@@ -48,7 +48,7 @@ func TestProgressIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
+		s := testService(t, &log)
 		s.history.begins()
 		began := time.Now()
 		batch := janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 1000, Took: time.Second, About: 400_000}

@@ -18,22 +18,32 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 	"github.com/hyphagraph/token-janitor/migrations"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-// testService is a service with the defaults that matter, which logs to log.
-func testService(databaseURL string, log io.Writer) *service {
+// configure is what these flags, and nothing else, make of the configuration.
+func configure(t *testing.T, flags ...string) config.Config {
+	t.Helper()
+	cfg, err := config.Parse(config.Program{Args: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// testService is a service without jitter and rests, which logs to log.
+func testService(t *testing.T, log io.Writer, flags ...string) *service {
+	t.Helper()
+	flags = append([]string{
+		"--schedule=@every 1h", "--schedule-jitter=0s", "--run-on-start=false", "--listen=127.0.0.1:0",
+		"--batch-max-rows=1000", "--load=1", "--max-rate=0", "--connect-timeout=10s",
+	}, flags...)
 	return &service{
-		config: config{
-			DatabaseURL: databaseURL, Schedule: "@every 1h", Listen: "127.0.0.1:0", Migrate: "upgrade", Table: "refresh_tokens",
-			KeepExpired: time.Hour, KeepRevoked: 168 * time.Hour, MaxClockSkew: time.Minute,
-			BatchMaxRows: 1000, BatchGoal: 50 * time.Millisecond, Load: 1,
-			LockTimeout: 100 * time.Millisecond, StatementTimeout: 5 * time.Second,
-			ConnectTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
-		},
+		Config:  configure(t, flags...),
 		log:     slog.New(slog.NewTextHandler(log, nil)),
 		metrics: metrics.New(build()),
 	}
@@ -45,8 +55,7 @@ func TestBootBacksOff(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
-		s.DatabaseURLFile = filepath.Join(dir, "url")
+		s := testService(t, &log, "--database-url-file="+filepath.Join(dir, "url"))
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
 		var tries []time.Time
@@ -84,8 +93,7 @@ func TestBootTellsWhatChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
-		s.DatabaseURLFile = file
+		s := testService(t, &log, "--database-url-file="+file)
 		tries := 0
 		_, err := s.boot(t.Context(), migrations.Check, func(error) bool {
 			tries++
@@ -116,7 +124,7 @@ func write(t *testing.T, file, text string) {
 func TestTickWhileAnotherIsAtWorkIsCounted(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := testService("postgres://nobody@127.0.0.1:1/none", &log)
+	s := testService(t, &log, "--database-url=postgres://nobody@127.0.0.1:1/none")
 	s.running.Lock()
 	s.alone(t.Context())
 	s.alone(t.Context())
@@ -149,8 +157,7 @@ func TestPanicInATick(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s := testService(url, &log)
-	s.BatchMaxRows = 1
+	s := testService(t, &log, "--database-url="+url, "--batch-max-rows=1")
 	s.history.ready()
 	s.onBatch = func(janitor.Batch) { panic("a fault of ours") }
 	s.alone(t.Context())
@@ -191,8 +198,7 @@ func dial(t *testing.T, url string) *pgx.Conn {
 func TestDaemonLeavesNoGoroutine(t *testing.T) {
 	url := pgtemp.Head(t)
 	before := goleak.IgnoreCurrent()
-	s := testService(url, io.Discard)
-	s.RunOnStart = true
+	s := testService(t, io.Discard, "--database-url="+url, "--run-on-start")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan int)
@@ -215,8 +221,7 @@ func TestDaemonLeavesNoGoroutine(t *testing.T) {
 // TestStatusPageEscapes what comes from the server.
 func TestStatusPageEscapes(t *testing.T) {
 	t.Parallel()
-	s := testService("", io.Discard)
-	s.Table = `<b>"t"</b>`
+	s := testService(t, io.Discard, `--table="<b>t</b>"`)
 	s.history.ready()
 	s.history.add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("<script>alert(1)</script>\nmore"))
 	if got := page(t, s, "/"); strings.Contains(got, "<script>alert") || strings.Contains(got, "<b>") {

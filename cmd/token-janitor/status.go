@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
@@ -25,7 +26,7 @@ type status struct {
 	Space       *space     `json:"space"`        // null: no run has looked yet
 	Schema      schema     `json:"schema"`
 	Runs        []ended    `json:"runs"` // the latest first
-	Settings    []setting  `json:"settings"`
+	Settings    []Setting  `json:"settings"`
 	Build       string     `json:"build"`
 }
 
@@ -106,7 +107,7 @@ func (s *service) look() status {
 	st := status{
 		At: now.UTC(), Ready: v.unready() == "", PausedSince: known(v.Paused), NextRun: known(v.Next),
 		Running: v.Running.look(now), Overdue: v.overdue(), Space: v.Space.look(), Schema: v.Schema.look(),
-		Settings: s.inForce(), Build: describe(build()), Runs: []ended{},
+		Settings: settings(s.InForce()), Build: describe(build()), Runs: []ended{},
 	}
 	for _, p := range v.Runs {
 		st.Runs = append(st.Runs, p.look())
@@ -264,4 +265,20 @@ func (o *overdue) String() string {
 		least = "at least "
 	}
 	return fmt.Sprintf("%s%s overdue, the oldest for %s", least, text.Plural(o.total(), "token"), o.oldest().For())
+}
+
+// Setting is a flag and what is in force for it.
+type Setting struct {
+	Flag    string `json:"flag"`
+	Value   string `json:"value"` // of a secret, only that there is one
+	Default string `json:"default"`
+	Meaning string `json:"meaning"`
+}
+
+func settings(inForce []config.Setting) []Setting {
+	var list []Setting
+	for _, s := range inForce {
+		list = append(list, Setting{s.Flag, s.Value, s.Default, s.Meaning})
+	}
+	return list
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
@@ -19,7 +20,7 @@ import (
 
 // service is the janitor at work: as a daemon, or once.
 type service struct {
-	config
+	config.Config
 	log       *slog.Logger
 	metrics   *metrics.Metrics
 	history   history
@@ -34,15 +35,13 @@ type service struct {
 	worked time.Duration // what the batches took, of all runs
 }
 
-func newService(cfg config) *service {
-	level := slog.LevelInfo
-	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked with the flags
-	options := &slog.HandlerOptions{Level: level}
+func newService(cfg config.Config) *service {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
 	if cfg.LogFormat == "json" {
 		handler = slog.NewJSONHandler(os.Stderr, options)
 	}
-	s := &service{config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
+	s := &service{Config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
 	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
 	s.metrics.TokenLifetime(cfg.TokenLifetime)
 	if cfg.TokenLifetime > cfg.KeepRevoked {
@@ -125,7 +124,7 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 // must end neither the daemon nor its schedule.
 func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err error) {
 	defer func() { err = text.OneLineError(err) }()
-	conn, err := s.connect(ctx)
+	conn, err := connect(ctx, s.Database)
 	if err != nil {
 		return err
 	}

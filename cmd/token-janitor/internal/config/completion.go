@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 )
 
 // completion is a script that has a shell complete flags, their values and commands.
-func completion(shell string, settings []setting) string {
+func completion(shell string, settings []Setting) string {
 	switch shell {
 	case "zsh":
 		return zsh(settings)
@@ -20,7 +20,7 @@ func completion(shell string, settings []setting) string {
 }
 
 // value is what a shell may offer for a flag's value.
-func (s setting) value() (words []string, file, none bool) {
+func (s Setting) value() (words []string, file, none bool) {
 	return choices[strings.TrimPrefix(s.Flag, "--")], strings.HasSuffix(s.Flag, "-file"), s.kind.Kind() == reflect.Bool
 }
 
@@ -34,7 +34,7 @@ func firsts() string {
 	return strings.Join(slices.Compact(words), " ")
 }
 
-func bash(settings []setting) string {
+func bash(settings []Setting) string {
 	var b strings.Builder
 	b.WriteString(`# bash completion of token-janitor: source <(token-janitor completion bash)
 _token_janitor() {
@@ -61,7 +61,7 @@ _token_janitor() {
 	return b.String()
 }
 
-func zsh(settings []setting) string {
+func zsh(settings []Setting) string {
 	quote := strings.NewReplacer("'", "'\\''", ":", `\:`, "[", `\[`, "]", `\]`)
 	var b strings.Builder
 	b.WriteString("#compdef token-janitor\n# zsh completion of token-janitor: source <(token-janitor completion zsh)\n_token_janitor() {\n\t_arguments \\\n")
@@ -86,7 +86,7 @@ func zsh(settings []setting) string {
 	return b.String()
 }
 
-func fish(settings []setting) string {
+func fish(settings []Setting) string {
 	quote := strings.NewReplacer(`\`, `\\`, "'", `\'`)
 	var b strings.Builder
 	b.WriteString("# fish completion of token-janitor: token-janitor completion fish | source\ncomplete -c token-janitor -f\n")

@@ -1,13 +1,11 @@
-package main
+package config
 
 import (
-	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestDatabaseURL(t *testing.T) {
@@ -39,7 +37,7 @@ func TestDatabaseURL(t *testing.T) {
 		{"DSN", "host=db port=5433 user=u password='p p' dbname=app sslmode=disable", "u:p p@db:5433/app plain"},
 		{"DSN with a URL in its password", "host=db user=u password=a://b dbname=app sslmode=disable", "u:a://b@db:5432/app plain"},
 	} {
-		config, err := parseDatabaseURL(c.url)
+		config, err := connConfig(c.url, os.Getenv)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -60,7 +58,7 @@ func TestDatabaseURL(t *testing.T) {
 			t.Errorf("%s: the server gets the settings %v", c.name, config.RuntimeParams)
 		}
 	}
-	named, err := parseDatabaseURL("postgres://u@db/app?application_name=ours")
+	named, err := connConfig("postgres://u@db/app?application_name=ours", os.Getenv)
 	if err != nil || named.RuntimeParams["application_name"] != "ours" {
 		t.Errorf("got %v, %v, want the name that was given", named, err)
 	}
@@ -88,16 +86,41 @@ func TestDatabaseURLRefused(t *testing.T) {
 		"host=db password='open":                                         "quote that does not end",
 		"postgres://u\x00@db/app":                                        "zero byte",
 	} {
-		if _, err := parseDatabaseURL(url); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := connConfig(url, os.Getenv); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", url, err, want)
 		}
 	}
 }
 
-func TestUnreachable(t *testing.T) {
+func TestPasswordThatEndsTheHostIsRefused(t *testing.T) {
 	t.Parallel()
-	if unreachable(errors.New("another")) || unreachable(&pgconn.PgError{Code: "57P03"}) {
-		t.Error("an error of a statement is taken for one of connecting")
+	for url, refused := range map[string]bool{
+		"postgres://u:12/34SEKRET@db/app":                         true,  // 12 would be the port, 34SEKRET@db/app the database
+		"postgres://u:12?34SEKRET@db/app":                         false, // libpq looks for a / only
+		"postgresql+asyncpg://u:12/SEKRET@db:5432/app?ssl=prefer": false, // SQLAlchemy reads all up to the @
+		"postgresql+asyncpg://u:12@SEKRET@db:5432/app":            true,
+		"postgresql+asyncpg://db:5432":                            false,
+		"postgres://u:p%2Fw@db/app":                               false,
+		"postgres://db:5432/app?user=u@tenant&password=x":         false,
+		"postgres:///app?host=/run/postgresql&user=u@tenant":      false,
+		"postgres://u:p@h1:1,h2:2/app?target_session_attrs=any":   false,
+		"host=db user=u password=a@b/c@d dbname=app":              false,
+	} {
+		_, err := connConfig(url, os.Getenv)
+		if (err != nil) != refused {
+			t.Errorf("%s: %v, want refused: %v", url, err, refused)
+		}
+		if err != nil && strings.Contains(err.Error(), "SEKRET") {
+			t.Errorf("shows the password: %v", err)
+		}
+	}
+}
+
+func TestConnectTimeoutByDefault(t *testing.T) {
+	t.Parallel()
+	got, err := connConfig("postgres://u@db/app?sslmode=disable", os.Getenv)
+	if err != nil || got.ConnectTimeout != connectFor {
+		t.Errorf("without connect_timeout: waits %v, error %v", got.ConnectTimeout, err)
 	}
 }
 
@@ -113,7 +136,7 @@ func FuzzDatabaseURL(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
-		config, err := parseDatabaseURL(before + planted + after)
+		config, err := connConfig(before+planted+after, os.Getenv)
 		if err == nil && config == nil {
 			t.Error("neither a configuration nor an error")
 		}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// man is the manual page, in roff, of what config declares.
-func man(settings []setting) string {
+// man is the manual page, in roff, of what Flags declares.
+func man(settings []Setting, version string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `.TH TOKEN\-JANITOR 1 "" "token\-janitor %s" ""
 .SH NAME
@@ -21,7 +21,7 @@ Runs beside an API and shares its PostgreSQL. At boot it makes sure that the sch
 walks the index on expires_at and deletes refresh tokens that expired, and revoked ones that are old, and serves a status
 page and metrics. Flags go before the command.
 .SH COMMANDS
-`, roff(build().Version))
+`, roff(version))
 	for _, c := range commands {
 		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(c[0]), roff(c[1]))
 	}

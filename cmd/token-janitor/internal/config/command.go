@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -43,14 +43,14 @@ func command(words []string) error {
 	case wantsOne && len(words) == 1:
 		return fmt.Errorf("%s wants one of %s", words[0], strings.Join(of, ", "))
 	case wantsOne && !slices.Contains(of, words[1]):
-		return fmt.Errorf("unknown command \"%s %s\": %[1]s wants one of %[3]s", words[0], word(words[1]), strings.Join(of, ", "))
+		return fmt.Errorf("unknown command \"%s %s\": %[1]s wants one of %[3]s", words[0], shown(words[1]), strings.Join(of, ", "))
 	case wantsOne:
 		long = 2
 	case words[0] != "healthcheck" && words[0] != "man":
-		return fmt.Errorf("unknown command %q: want migrate, healthcheck, completion or man", word(words[0]))
+		return fmt.Errorf("unknown command %q: want migrate, healthcheck, completion or man", shown(words[0]))
 	}
 	if len(words) > long {
-		return fmt.Errorf("%q is one argument too many behind %s", word(words[long]), strings.Join(words[:long], " "))
+		return fmt.Errorf("%q is one argument too many behind %s", shown(words[long]), strings.Join(words[:long], " "))
 	}
 	return nil
 }
@@ -72,12 +72,12 @@ func turned(flag string, behind, positional []string, fields map[string]reflect.
 	return ": token-janitor --" + flag + " " + strings.Join(words, " ")
 }
 
-// printed is the text of a command that does nothing but print, "" for any other.
-func printed(words []string, settings []setting) string {
+// printout is the text of a command that does nothing but print, "" for any other.
+func printout(words []string, settings []Setting, version string) string {
 	switch {
 	case len(words) == 0:
 	case words[0] == "man":
-		return man(settings)
+		return man(settings, version)
 	case words[0] == "completion":
 		return completion(words[1], settings)
 	}

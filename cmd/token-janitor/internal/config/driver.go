@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"context"
@@ -17,8 +17,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	settings "github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 )
 
 // connectFor is how long one server of a URL without connect_timeout gets to answer: a
@@ -27,7 +25,7 @@ const connectFor = 10 * time.Second
 
 // forDriver makes pgx's configuration. It asks pgx host by host, since pgx has no
 // hostaddr: the certificate has to bear the host's name, while we connect to its address.
-func forDriver(database settings.Database) (*pgx.ConnConfig, error) {
+func forDriver(database Database) (*pgx.ConnConfig, error) {
 	hosts := slices.Clone(database.Hosts)
 	if database.Shuffle {
 		rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] }) // #nosec G404 -- to spread load, no secret
@@ -70,7 +68,7 @@ func forDriver(database settings.Database) (*pgx.ConnConfig, error) {
 
 // secure bounds the version of TLS, and refuses to leave out the revocation list that
 // libpq would look into without being told.
-func secure(way *pgconn.FallbackConfig, database settings.Database) error {
+func secure(way *pgconn.FallbackConfig, database Database) error {
 	if way.TLSConfig == nil {
 		return nil
 	}
@@ -93,7 +91,7 @@ func secure(way *pgconn.FallbackConfig, database settings.Database) error {
 // tcpUserTimeout is Linux's TCP_USER_TIMEOUT; package syscall has no name for it.
 const tcpUserTimeout = 18
 
-func dialer(database settings.Database, timeout time.Duration) *net.Dialer {
+func dialer(database Database, timeout time.Duration) *net.Dialer {
 	d := &net.Dialer{Timeout: timeout, KeepAliveConfig: database.KeepAlive}
 	if !database.KeepAlive.Enable {
 		d.KeepAlive = -1

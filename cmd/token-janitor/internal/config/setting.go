@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -10,22 +10,22 @@ import (
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
-// setting is a flag and what is in force for it.
-type setting struct {
-	Flag    string `json:"flag"`
-	Value   string `json:"value"` // of a secret, only that there is one
-	Default string `json:"default"`
-	Meaning string `json:"meaning"`
+// Setting is a flag and what is in force for it.
+type Setting struct {
+	Flag    string
+	Value   string // of a secret, only that there is one
+	Default string
+	Meaning string
 
 	kind reflect.Type
 }
 
 var defaultInTag = regexp.MustCompile(`default:([^,]*)`)
 
-// inForce are all settings, in the order of config.
-func (c *config) inForce() []setting {
-	var list []setting
-	v := reflect.ValueOf(c).Elem()
+// InForce are all settings, in the order of Flags.
+func (f *Flags) InForce() []Setting {
+	var list []Setting
+	v := reflect.ValueOf(f).Elem()
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		tag := field.Tag.Get("conf")
@@ -33,7 +33,7 @@ func (c *config) inForce() []setting {
 			continue
 		}
 		_, meaning, _ := strings.Cut(tag, "help:")
-		s := setting{Flag: "--" + kebab(field.Name), Value: fmt.Sprint(v.Field(i).Interface()), Meaning: meaning, kind: field.Type}
+		s := Setting{Flag: "--" + kebab(field.Name), Value: fmt.Sprint(v.Field(i).Interface()), Meaning: meaning, kind: field.Type}
 		if m := defaultInTag.FindStringSubmatch(tag); m != nil {
 			s.Default = m[1]
 		}
