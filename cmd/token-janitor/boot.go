@@ -44,7 +44,7 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 		if err == nil || !over { // else what the wait was for says more than that it is over
 			err = tried
 		}
-		s.history.waits(err)
+		s.history.Waiting(err)
 		if over || !again(err) {
 			return state, err
 		}

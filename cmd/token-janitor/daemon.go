@@ -84,7 +84,7 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 	if err != nil {
 		return
 	}
-	s.history.ready()
+	s.history.Ready()
 	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule.String())
 
 	if s.RunOnStart {
@@ -106,7 +106,7 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 // pause pauses the schedule, or resumes it. A run at work goes on, and SIGUSR1 still
 // asks for one: who sends it means it.
 func (s *service) pause() {
-	since, paused := s.history.pause()
+	since, paused := s.history.TogglePause()
 	s.metrics.Paused(paused)
 	if paused {
 		s.log.Warn("paused: no run on schedule until SIGUSR2 comes again, or a restart")
@@ -118,7 +118,7 @@ func (s *service) pause() {
 // scheduled does a tick unless the schedule is paused. That is told each time, lest it
 // is forgotten.
 func (s *service) scheduled(ctx context.Context) {
-	if since := s.history.view().Paused; !since.IsZero() {
+	if since := s.history.View().Paused; !since.IsZero() {
 		s.metrics.TickSkipped()
 		s.log.Warn("paused: this run is left out", "since", since.Format(time.RFC3339))
 		return
@@ -140,5 +140,5 @@ func (s *service) alone(ctx context.Context) {
 // planned hears when the next tick is due.
 func (s *service) planned(t time.Time) {
 	s.metrics.NextRun(t)
-	s.history.plan(t)
+	s.history.Plan(t)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
@@ -20,7 +20,7 @@ func (s *service) server() *http.Server {
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /{$}", s.status)
+	mux.HandleFunc("GET /{$}", s.statusPage)
 	mux.HandleFunc("GET /status.json", s.statusJSON)
 	return &http.Server{
 		Handler:           mux,
@@ -42,28 +42,33 @@ func (s *service) serveHTTP(listener net.Listener, server *http.Server) error {
 }
 
 func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
-	if why := s.history.view().unready(); why != "" {
+	if why := s.history.View().Unready(); why != "" {
 		http.Error(w, text.OneLine(why), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")
 }
 
-func (s *service) status(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", statusPolicy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := statusPage.Execute(w, s.look()); err != nil {
+func (s *service) statusPage(w http.ResponseWriter, _ *http.Request) {
+	if err := s.status().WritePage(w); err != nil {
 		s.log.Debug("write the status page", "error", err)
 	}
 }
 
 func (s *service) statusJSON(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := json.NewEncoder(w).Encode(s.look()); err != nil {
+	if err := s.status().WriteJSON(w); err != nil {
 		s.log.Debug("write the status", "error", err)
 	}
+}
+
+// status is what the service reports of itself now.
+func (s *service) status() status.Status {
+	program := status.Program{Build: describe(build())}
+	for _, f := range s.InForce() {
+		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
+	}
+	if s.TokenLifetime > s.KeepRevoked {
+		program.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
+	}
+	return s.history.View().Status(time.Now(), program)
 }

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
@@ -67,21 +68,21 @@ func exitCode(res janitor.Result) int {
 
 // summary is a result as machines read it.
 type summary struct {
-	Outcome        janitor.Outcome    `json:"outcome"`
-	StopReason     janitor.StopReason `json:"stop_reason"`
-	DryRun         bool               `json:"dry_run"`
-	Deleted        janitor.Counts     `json:"deleted"`
-	WouldDelete    janitor.Counts     `json:"would_delete"`
-	Due            *due               `json:"due"` // null: no dry run
-	RowsLeft       janitor.Left       `json:"rows_left"`
-	Overdue        *overdueByReason   `json:"overdue"`        // null: it did not look, as a dry run does not
-	UncertainRows  int64              `json:"uncertain_rows"` // at most so many went beside those deleted
-	Batches        int64              `json:"batches"`
-	LongestBatch   float64            `json:"longest_batch_seconds"`
-	Duration       float64            `json:"duration_seconds"`
-	Cutoffs        *janitor.Cutoffs   `json:"cutoffs"` // null: it did not come to that
-	SchemaRevision string             `json:"schema_revision"`
-	Error          *string            `json:"error"`
+	Outcome        janitor.Outcome         `json:"outcome"`
+	StopReason     janitor.StopReason      `json:"stop_reason"`
+	DryRun         bool                    `json:"dry_run"`
+	Deleted        janitor.Counts          `json:"deleted"`
+	WouldDelete    janitor.Counts          `json:"would_delete"`
+	Due            *due                    `json:"due"` // null: no dry run
+	RowsLeft       janitor.Left            `json:"rows_left"`
+	Overdue        *status.OverdueByReason `json:"overdue"`        // null: it did not look, as a dry run does not
+	UncertainRows  int64                   `json:"uncertain_rows"` // at most so many went beside those deleted
+	Batches        int64                   `json:"batches"`
+	LongestBatch   float64                 `json:"longest_batch_seconds"`
+	Duration       float64                 `json:"duration_seconds"`
+	Cutoffs        *janitor.Cutoffs        `json:"cutoffs"` // null: it did not come to that
+	SchemaRevision string                  `json:"schema_revision"`
+	Error          *string                 `json:"error"`
 }
 
 // due is what a dry run found besides how many.
@@ -124,7 +125,7 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		Deleted:        res.Deleted,
 		WouldDelete:    res.Would,
 		RowsLeft:       res.Left,
-		Overdue:        overdueOf(res),
+		Overdue:        status.OverdueOf(res),
 		UncertainRows:  res.Uncertain,
 		Batches:        res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
 		LongestBatch:   res.LongestBatch.Seconds(),
@@ -172,7 +173,7 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		b.WriteString("\n")
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		if res.Outcome == janitor.Partial && !res.DryRun {
-			fmt.Fprintf(w, "overdue\t%s\n", overdueOf(res))
+			fmt.Fprintf(w, "overdue\t%s\n", status.OverdueOf(res))
 		}
 		if res.Left.Total() > 0 {
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
@@ -247,22 +248,13 @@ func sentence(res janitor.Result, err error) string {
 		return tokens + "; nothing overdue is left."
 	case cutShort(res):
 		return tokens + "; it was told to stop before it had counted all."
-	case res.StopReason == janitor.StopCancelled && overdueOf(res).none(): // of the little that it looked at
-		return tokens + "; overdue ones may be left: " + stopped[res.StopReason] + "."
+	case res.StopReason == janitor.StopCancelled && status.OverdueOf(res).None(): // of the little that it looked at
+		return tokens + "; overdue ones may be left: " + status.WhyStopped(res.StopReason) + "."
 	}
-	return tokens + "; overdue ones are left: " + stopped[res.StopReason] + "."
+	return tokens + "; overdue ones are left: " + status.WhyStopped(res.StopReason) + "."
 }
 
 // cutShort says that a dry run was told to stop: it would have found at least what it did.
 func cutShort(res janitor.Result) bool {
 	return res.DryRun && res.Outcome == janitor.Partial && res.StopReason == janitor.StopCancelled
-}
-
-// stopped says in plain words why a run ended before its work did.
-var stopped = map[janitor.StopReason]string{
-	janitor.StopMaxRows:     "the budget of --max-rows is spent",
-	janitor.StopMaxRunTime:  "the time of --max-run-time is up",
-	janitor.StopCancelled:   "it was told to stop",
-	janitor.StopLeft:        "other transactions, tables or triggers hold them",
-	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
 }

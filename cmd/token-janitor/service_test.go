@@ -82,7 +82,7 @@ func TestBootBacksOff(t *testing.T) {
 		if n := strings.Count(log.String(), "waiting for the database"); n < 10 || n > 12 {
 			t.Errorf("told %d times in an hour, want every five minutes:\n%s", n, &log)
 		}
-		if got := s.history.view().unready(); !strings.Contains(got, "waiting: --database-url-file: open ") {
+		if got := s.history.View().Unready(); !strings.Contains(got, "waiting: --database-url-file: open ") {
 			t.Errorf("the page says %q", got)
 		}
 	})
@@ -158,7 +158,7 @@ func TestPanicInATick(t *testing.T) {
 	}
 	var log bytes.Buffer
 	s := testService(t, &log, "--database-url="+url, "--batch-max-rows=1")
-	s.history.ready()
+	s.history.Ready()
 	s.onBatch = func(janitor.Batch) { panic("a fault of ours") }
 	s.alone(t.Context())
 	if got := page(t, s, "/readyz"); got != "the last run failed: panic: a fault of ours\n" {
@@ -204,7 +204,7 @@ func TestDaemonLeavesNoGoroutine(t *testing.T) {
 	ended := make(chan int)
 	go func() { ended <- s.serve(ctx) }()
 	if err := again(t.Context(), func() error {
-		if v := s.history.view(); len(v.Runs) == 0 || v.Next.IsZero() {
+		if v := s.history.View(); len(v.Runs) == 0 || v.Next.IsZero() {
 			return errors.New("no run yet, or no next one planned")
 		}
 		return nil
@@ -222,8 +222,8 @@ func TestDaemonLeavesNoGoroutine(t *testing.T) {
 func TestStatusPageEscapes(t *testing.T) {
 	t.Parallel()
 	s := testService(t, io.Discard, `--table="<b>t</b>"`)
-	s.history.ready()
-	s.history.add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("<script>alert(1)</script>\nmore"))
+	s.history.Ready()
+	s.history.Add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("<script>alert(1)</script>\nmore"))
 	if got := page(t, s, "/"); strings.Contains(got, "<script>alert") || strings.Contains(got, "<b>") {
 		t.Errorf("the page:\n%s", got)
 	}

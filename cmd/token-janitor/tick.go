@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
@@ -23,14 +24,14 @@ type service struct {
 	config.Config
 	log       *slog.Logger
 	metrics   *metrics.Metrics
-	history   history
-	onBatch   func(janitor.Batch) // hears of a run's batches, beside the metrics
+	history   status.History
+	onBatch   func(janitor.Batch) // gets a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
-	running sync.Mutex // a tick at a time; it guards what follows
-	floors  map[janitor.Reason]string
-	began   time.Time // when a run last began at the start and not at the floors
-	told    time.Time // when a run at work last wrote a line
+	running  sync.Mutex // a tick at a time; it guards what follows
+	floors   map[janitor.Reason]string
+	began    time.Time // when a run last began at the start and not at the floors
+	reported time.Time // when a run at work last wrote a line
 
 	worked time.Duration // what the batches took, of all runs
 }
@@ -62,7 +63,7 @@ const startAgain = 23 * time.Hour
 // history and log. Its error is the run's, and has been logged.
 func (s *service) tick(ctx context.Context, attempt func(context.Context) (janitor.Result, migrations.State, error)) (janitor.Result, migrations.State, error) {
 	began := time.Now()
-	s.history.begins()
+	s.history.Begin()
 	res, state, err := attempt(ctx)
 	if res.Outcome == "" { // it did not get as far as a run
 		res = janitor.Result{
@@ -74,7 +75,7 @@ func (s *service) tick(ctx context.Context, attempt func(context.Context) (janit
 		}
 	}
 	s.metrics.Run(res)
-	s.history.add(res, err)
+	s.history.Add(res, err)
 	s.report(res, err)
 	return res, state, err
 }
@@ -148,7 +149,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
 	state.Revision = text.OneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
-	s.history.looked(state, err)
+	s.history.SchemaChecked(state, err)
 	if state.Upgraded {
 		s.log.Info("schema upgraded", "revision", state.Revision)
 	}
@@ -176,8 +177,8 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		YieldToVacuum:    s.YieldToVacuum,
 		YieldToLockWaits: s.YieldToLockWaits,
 		DryRun:           s.DryRun,
-		OnRest:           s.hearRest,
-		OnBatch:          s.hearBatch,
+		OnRest:           s.recordRest,
+		OnBatch:          s.recordBatch,
 	}
 }
 
@@ -214,7 +215,7 @@ func (s *service) report(res janitor.Result, err error) {
 			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
 	}
-	if next := s.history.view().Next; !next.IsZero() {
+	if next := s.history.View().Next; !next.IsZero() {
 		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {

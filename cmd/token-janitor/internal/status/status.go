@@ -1,18 +1,17 @@
-package main
+package status
 
 import (
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
 
-// status is what the janitor tells of itself at one moment, as a page and as JSON.
-type status struct {
+// Status is what the janitor reports of itself at one moment, as a page and as JSON.
+type Status struct {
 	State  string    `json:"state"` // starting, waiting, failed, paused, behind, well
 	Line   string    `json:"line"`  // the same and why, in plain words
 	At     time.Time `json:"at"`
@@ -21,7 +20,7 @@ type status struct {
 
 	PausedSince *time.Time `json:"paused_since"` // null: the schedule is not paused
 	NextRun     *time.Time `json:"next_run"`     // null: none is planned
-	Running     *running   `json:"running"`      // null: between runs
+	Running     *Running   `json:"running"`      // null: between runs
 	Overdue     *overdue   `json:"overdue"`      // null: no run has looked yet
 	Space       *space     `json:"space"`        // null: no run has looked yet
 	Schema      schema     `json:"schema"`
@@ -30,8 +29,8 @@ type status struct {
 	Build       string     `json:"build"`
 }
 
-// running is a run at work.
-type running struct {
+// Running is a run at work.
+type Running struct {
 	Began   time.Time      `json:"began"`
 	Pass    janitor.Reason `json:"pass"` // empty: no batch has ended yet
 	Deleted janitor.Counts `json:"deleted"`
@@ -46,7 +45,7 @@ type running struct {
 // overdue is what the last run that looked left.
 type overdue struct {
 	At time.Time `json:"at"`
-	overdueByReason
+	OverdueByReason
 }
 
 // space is what the table took when a run last looked, by the server's own estimate.
@@ -101,26 +100,29 @@ func restsOf(m map[janitor.Cause]time.Duration) rests {
 	return r
 }
 
-// look is the status now.
-func (s *service) look() status {
-	v, now := s.history.view(), time.Now()
-	st := status{
-		At: now.UTC(), Ready: v.unready() == "", PausedSince: known(v.Paused), NextRun: known(v.Next),
-		Running: v.Running.look(now), Overdue: v.overdue(), Space: v.Space.look(), Schema: v.Schema.look(),
-		Settings: settings(s.InForce()), Build: describe(build()), Runs: []ended{},
+// Program is what does not change while the janitor is up.
+type Program struct {
+	Settings []Setting
+	Build    string
+	Notice   string // what is legal and yet hardly meant, or ""
+}
+
+// Status is the view as people and machines read it.
+func (v View) Status(now time.Time, p Program) Status {
+	st := Status{
+		At: now.UTC(), Ready: v.Unready() == "", Notice: p.Notice, PausedSince: known(v.Paused), NextRun: known(v.Next),
+		Running: v.Running.running(now), Overdue: v.overdue(), Space: v.Space.space(), Schema: v.Schema.schema(),
+		Settings: p.Settings, Build: p.Build, Runs: []ended{},
 	}
 	for _, p := range v.Runs {
-		st.Runs = append(st.Runs, p.look())
-	}
-	if s.TokenLifetime > s.KeepRevoked {
-		st.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
+		st.Runs = append(st.Runs, p.ended())
 	}
 	st.State, st.Line = v.state(now)
 	return st
 }
 
 // Because is the line behind its first word, which says the state.
-func (s status) Because() string {
+func (s Status) Because() string {
 	_, because, _ := strings.Cut(s.Line, " ")
 	return because
 }
@@ -133,18 +135,18 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
-func (p *progress) look(now time.Time) *running {
+func (p *Progress) running(now time.Time) *Running {
 	if p == nil {
 		return nil
 	}
-	r := &running{
-		Began: p.began.UTC(), Pass: p.batch.Pass, Deleted: p.batch.Done,
-		Rate: p.rate(now), Window: int64(p.batch.Window), Rested: restsOf(p.rested), Waits: p.waits,
+	r := &Running{
+		Began: p.Began.UTC(), Pass: p.Batch.Pass, Deleted: p.Batch.Done,
+		Rate: p.Rate(now), Window: int64(p.Batch.Window), Rested: restsOf(p.rested), Waits: p.WaitsFor,
 	}
-	if about := p.batch.About; p.heard && about >= p.batch.Done.Of(p.batch.Pass) {
+	if about := p.Batch.About; p.AnyBatch && about >= p.Batch.Done.Of(p.Batch.Pass) {
 		r.Due = &about
 	}
-	if _, left, ok := p.toGo(now); ok {
+	if _, left, ok := p.Remaining(now); ok {
 		seconds := left.Seconds()
 		r.ToGo = &seconds
 	}
@@ -153,23 +155,23 @@ func (p *progress) look(now time.Time) *running {
 
 // overdue is as of the last run that could tell: one that leaves the work to another
 // janitor does not look.
-func (v view) overdue() *overdue {
+func (v View) overdue() *overdue {
 	for _, p := range v.Runs {
-		if found := overdueOf(p.Result); found != nil {
+		if found := OverdueOf(p.Result); found != nil {
 			return &overdue{p.Began.Add(p.Duration).UTC(), *found}
 		}
 	}
 	return nil
 }
 
-func (t taken) look() *space {
+func (t taken) space() *space {
 	if !t.Known {
 		return nil
 	}
 	return &space{t.at.UTC(), t.LiveRows, t.DeadRows, t.TableBytes, t.IndexBytes, known(t.Vacuumed)}
 }
 
-func (c checked) look() schema {
+func (c checked) schema() schema {
 	sc := schema{CheckedAt: known(c.at), Revision: c.state.Revision, Problems: []problem{}}
 	for _, p := range c.problems {
 		sc.Problems = append(sc.Problems, problem(p))
@@ -189,12 +191,12 @@ func (c checked) look() schema {
 	return sc
 }
 
-func (p past) look() ended {
+func (p past) ended() ended {
 	e := ended{
 		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, Refusal: p.Refusal, Uncertain: p.Uncertain,
 		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
 	}
-	if found := overdueOf(p.Result); found != nil {
+	if found := OverdueOf(p.Result); found != nil {
 		rows := found.total()
 		e.Overdue, e.AtLeast = &rows, found.atLeast()
 	}
@@ -206,11 +208,11 @@ func (e ended) LeftOver() string {
 	if e.Overdue == nil {
 		return "unknown"
 	}
-	return late{Rows: *e.Overdue, AtLeast: e.AtLeast}.Count()
+	return overdueRows{Rows: *e.Overdue, AtLeast: e.AtLeast}.Count()
 }
 
 // state is a word for how it is, and a line that says why.
-func (v view) state(now time.Time) (word, line string) {
+func (v View) state(now time.Time) (word, line string) {
 	switch {
 	case !v.Booted && v.Waiting == "":
 		return "starting", "Starting. It looks at the database and its schema."
@@ -219,7 +221,7 @@ func (v view) state(now time.Time) (word, line string) {
 	}
 	word, line = "well", "no run yet"
 	if len(v.Runs) > 0 {
-		word, line = v.Runs[0].tell(now, v.overdue())
+		word, line = v.Runs[0].clause(now, v.overdue())
 	}
 	if word == "well" && !v.Paused.IsZero() {
 		word = "paused"
@@ -236,8 +238,8 @@ func (v view) state(now time.Time) (word, line string) {
 	return word, text.Capitalize(word) + ". " + text.Capitalize(line) + "."
 }
 
-// tell is a word and a clause about a run that ended, with what is overdue since.
-func (p past) tell(now time.Time, o *overdue) (word, clause string) {
+// clause is a word and a clause about a run that ended, with what is overdue since.
+func (p past) clause(now time.Time, o *overdue) (word, clause string) {
 	clause = fmt.Sprintf("last run %s ago ", text.Humanize(now.Sub(p.Began.Add(p.Duration))))
 	tokens := "deleted " + text.Plural(p.Deleted.Total(), "token")
 	switch p.Outcome {
@@ -273,12 +275,4 @@ type Setting struct {
 	Value   string `json:"value"` // of a secret, only that there is one
 	Default string `json:"default"`
 	Meaning string `json:"meaning"`
-}
-
-func settings(inForce []config.Setting) []Setting {
-	var list []Setting
-	for _, s := range inForce {
-		list = append(list, Setting{s.Flag, s.Value, s.Default, s.Meaning})
-	}
-	return list
 }

@@ -1,4 +1,5 @@
-package main
+// Package status is what the janitor reports of itself: what happened so far, as a page and as JSON.
+package status
 
 import (
 	"errors"
@@ -14,15 +15,15 @@ import (
 // remembered is how many runs the status page tells of: five hours at the default schedule.
 const remembered = 20
 
-// history is what the status page and the probes know. Its methods may be called from
+// History is what the status page and the probes know. Its methods may be called from
 // several goroutines.
-type history struct {
+type History struct {
 	mu      sync.Mutex
 	booted  bool
 	waiting string // what boot waits for
 	schema  checked
 	paused  time.Time // since when the schedule is; zero = it is not
-	running *progress // nil = between runs
+	running *Progress // nil = between runs
 	next    time.Time
 	runs    []past // the latest first
 	space   taken
@@ -47,20 +48,22 @@ type checked struct {
 	problems []migrations.Problem
 }
 
-func (h *history) waits(err error) {
+// Waiting records what boot waits for.
+func (h *History) Waiting(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting = err.Error()
 }
 
-func (h *history) ready() {
+// Ready records that boot is over.
+func (h *History) Ready() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.booted, h.waiting = true, ""
 }
 
-// looked takes in what a check of the schema found.
-func (h *history) looked(state migrations.State, err error) {
+// SchemaChecked records what a check of the schema found.
+func (h *History) SchemaChecked(state migrations.State, err error) {
 	found := checked{at: time.Now(), state: state}
 	var contract *migrations.ContractError
 	var notReady *migrations.NotReadyError
@@ -80,8 +83,8 @@ func (h *history) looked(state migrations.State, err error) {
 	h.schema = found
 }
 
-// pause pauses the schedule, or resumes it, and returns since when it is paused, or was.
-func (h *history) pause() (since time.Time, paused bool) {
+// TogglePause pauses the schedule, or resumes it, and returns since when it is paused, or was.
+func (h *History) TogglePause() (since time.Time, paused bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if since = h.paused; !since.IsZero() {
@@ -92,34 +95,37 @@ func (h *history) pause() (since time.Time, paused bool) {
 	return h.paused, true
 }
 
-func (h *history) begins() {
+// Begin records that a run begins.
+func (h *History) Begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running = newProgress(time.Now())
 }
 
-// hearBatch returns how far the run has come with this batch; so does hearRest.
-func (h *history) hearBatch(b janitor.Batch) *progress {
+// RecordBatch returns how far the run has come with this batch; so does RecordRest.
+func (h *History) RecordBatch(b janitor.Batch) *Progress {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running.hearBatch(b, time.Now())
+	h.running.recordBatch(b, time.Now())
 	return h.running.clone()
 }
 
-func (h *history) hearRest(r janitor.Rest) *progress {
+func (h *History) RecordRest(r janitor.Rest) *Progress {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.running.hearRest(r)
+	h.running.recordRest(r)
 	return h.running.clone()
 }
 
-func (h *history) plan(t time.Time) {
+// Plan records when the next run on schedule is due.
+func (h *History) Plan(t time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.next = t
 }
 
-func (h *history) add(res janitor.Result, err error) {
+// Add records a run that ended.
+func (h *History) Add(res janitor.Result, err error) {
 	run := past{Result: res}
 	if err != nil {
 		run.Error = err.Error()
@@ -133,26 +139,27 @@ func (h *history) add(res janitor.Result, err error) {
 	h.runs = append([]past{run}, h.runs[:min(len(h.runs), remembered-1)]...)
 }
 
-// view is the history at one moment.
-type view struct {
+// View is the history at one moment.
+type View struct {
 	Booted  bool
 	Waiting string
 	Schema  checked
 	Paused  time.Time
-	Running *progress
+	Running *Progress
 	Next    time.Time
 	Runs    []past
 	Space   taken
 }
 
-func (h *history) view() view {
+// View is the history now.
+func (h *History) View() View {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return view{h.booted, h.waiting, h.schema, h.paused, h.running.clone(), h.next, append([]past(nil), h.runs...), h.space}
+	return View{h.booted, h.waiting, h.schema, h.paused, h.running.clone(), h.next, append([]past(nil), h.runs...), h.space}
 }
 
-// unready says why the janitor is not ready, or "".
-func (v view) unready() string {
+// Unready says why the janitor is not ready, or "".
+func (v View) Unready() string {
 	switch {
 	case !v.Booted && v.Waiting == "":
 		return "booting"

@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"errors"
@@ -24,30 +24,30 @@ func TestState(t *testing.T) {
 	looked := janitor.Overdue{Known: true}
 	next := now.Add(12 * time.Minute)
 	for _, c := range []struct {
-		view view
+		view View
 		word string
 		line string
 	}{
-		{view{}, "starting", "Starting. It looks at the database and its schema."},
-		{view{Waiting: "no\nserver"}, "waiting", "Waiting. No server."},
-		{view{Booted: true, Next: next}, "well", "Well. No run yet; next in 12 minutes."},
-		{view{Booted: true, Next: next, Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+		{View{}, "starting", "Starting. It looks at the database and its schema."},
+		{View{Waiting: "no\nserver"}, "waiting", "Waiting. No server."},
+		{View{Booted: true, Next: next}, "well", "Well. No run yet; next in 12 minutes."},
+		{View{Booted: true, Next: next, Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; next in 12 minutes."},
-		{view{Booted: true, Running: newProgress(now), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+		{View{Booted: true, Running: newProgress(now), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; a run is at work now."},
-		{view{Booted: true, Next: next, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: 2 * time.Hour}, "")}},
+		{View{Booted: true, Next: next, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: 2 * time.Hour}, "")}},
 			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; 5 tokens overdue, the oldest for 2 hours; next in 12 minutes."},
-		{view{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: janitor.OverdueCap, Oldest: math.MaxInt64, AtLeast: true}, "")}},
+		{View{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: janitor.OverdueCap, Oldest: math.MaxInt64, AtLeast: true}, "")}},
 			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 100,000 tokens overdue, the oldest for ever."},
-		{view{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: time.Hour, AtLeast: true}, "")}},
+		{View{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: time.Hour, AtLeast: true}, "")}},
 			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 5 tokens overdue, the oldest for 60 minutes."},
-		{view{Booted: true, Next: next, Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "two\nlines"), run(janitor.Drained, janitor.StopDrained, looked, "")}},
+		{View{Booted: true, Next: next, Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "two\nlines"), run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: two lines; next in 12 minutes."},
-		{view{Booted: true, Next: next, Runs: []past{run(janitor.Skipped, janitor.StopOther, janitor.Overdue{}, "")}},
+		{View{Booted: true, Next: next, Runs: []past{run(janitor.Skipped, janitor.StopOther, janitor.Overdue{}, "")}},
 			"well", "Well. Last run 3 minutes ago left the work to another janitor; next in 12 minutes."},
-		{view{Booted: true, Next: next, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
+		{View{Booted: true, Next: next, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"paused", "Paused. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
-		{view{Booted: true, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "no")}},
+		{View{Booted: true, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "no")}},
 			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: no; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
 	} {
 		word, line := c.view.state(now)

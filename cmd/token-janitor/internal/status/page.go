@@ -1,11 +1,13 @@
-package main
+package status
 
 import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"html/template"
+	"net/http"
 	"strings"
 	"time"
 
@@ -47,6 +49,23 @@ var (
 	statusPolicy = fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 		digest(statusCSS), digest(statusJS))
 )
+
+// WritePage writes the status page.
+func (s Status) WritePage(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", statusPolicy)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	return statusPage.Execute(w, s)
+}
+
+// WriteJSON writes the status for machines.
+func (s Status) WriteJSON(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	return json.NewEncoder(w).Encode(s)
+}
 
 // digest is a source of a Content-Security-Policy: this text and no other.
 func digest(text string) string {
