@@ -57,7 +57,7 @@ var doors = map[string][]string{
 	"github.com/ardanlabs/conf/v3":               {configRoom + "/*.go"},
 	"github.com/robfig/cron/v3":                  {scheduleRoom + "/*.go"},
 	"golang.org/x/term":                          {"cmd/token-janitor/*.go"},
-	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/*bar.go"},
+	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/progress_bar.go"},
 	"github.com/fergusstrange/embedded-postgres": {"migrations/pgtemp/*.go"},
 }
 

@@ -11,11 +11,32 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/metrics"
 )
+
+// pages are what the daemon serves.
+type pages struct {
+	log       *slog.Logger
+	metrics   *metrics.Metrics
+	history   *status.History
+	program   status.Program
+	webConfig string // file of TLS and basic auth; "" = neither
+}
+
+func newPages(s *service) *pages {
+	program := status.Program{Build: describe(build())}
+	for _, f := range s.InForce() {
+		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
+	}
+	if s.TokenLifetime > s.KeepRevoked {
+		program.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
+	}
+	return &pages{s.log, s.metrics, &s.history, program, s.WebConfigFile}
+}
 
 // server answers a few small questions: its limits suffice for scrapers and browsers
 // and leave a hostile client little.
-func (s *service) server() *http.Server {
+func (s *pages) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -33,15 +54,15 @@ func (s *service) server() *http.Server {
 	}
 }
 
-// serveHTTP serves until the server is shut down. exporter-toolkit brings TLS and basic
+// serve goes on until the server is shut down. exporter-toolkit brings TLS and basic
 // auth; what it logs of its own is our debug.
-func (s *service) serveHTTP(listener net.Listener, server *http.Server) error {
+func (s *pages) serve(listener net.Listener, server *http.Server) error {
 	s.log.Info("listening", "address", listener.Addr().String())
 	quiet := slog.New(slog.DiscardHandler)
-	return web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &s.WebConfigFile}, quiet)
+	return web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &s.webConfig}, quiet)
 }
 
-func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
+func (s *pages) readyz(w http.ResponseWriter, _ *http.Request) {
 	if why := s.history.View().Unready(); why != "" {
 		http.Error(w, text.OneLine(why), http.StatusServiceUnavailable)
 		return
@@ -49,26 +70,17 @@ func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-func (s *service) statusPage(w http.ResponseWriter, _ *http.Request) {
+func (s *pages) statusPage(w http.ResponseWriter, _ *http.Request) {
 	if err := s.status().WritePage(w); err != nil {
 		s.log.Debug("write the status page", "error", err)
 	}
 }
 
-func (s *service) statusJSON(w http.ResponseWriter, _ *http.Request) {
+func (s *pages) statusJSON(w http.ResponseWriter, _ *http.Request) {
 	if err := s.status().WriteJSON(w); err != nil {
 		s.log.Debug("write the status", "error", err)
 	}
 }
 
-// status is what the service reports of itself now.
-func (s *service) status() status.Status {
-	program := status.Program{Build: describe(build())}
-	for _, f := range s.InForce() {
-		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
-	}
-	if s.TokenLifetime > s.KeepRevoked {
-		program.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
-	}
-	return s.history.View().Status(time.Now(), program)
-}
+// status is what there is to report now.
+func (s *pages) status() status.Status { return s.history.View().Status(time.Now(), s.program) }

@@ -17,8 +17,9 @@ func TestHTTPLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, served := s.server(), make(chan error)
-	go func() { served <- s.serveHTTP(listener, server) }()
+	pages, served := newPages(s), make(chan error)
+	server := pages.server()
+	go func() { served <- pages.serve(listener, server) }()
 	t.Cleanup(func() { _ = server.Shutdown(context.Background()); <-served })
 	for _, c := range []struct{ name, says, want string }{
 		{"healthz", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 "},

@@ -41,12 +41,12 @@ func run() int {
 	s := newService(cfg)
 	switch {
 	case len(cfg.Args) > 0 && cfg.Args[0] == "healthcheck":
-		return s.healthcheck(ctx)
+		return healthcheck(ctx, cfg)
 	case len(cfg.Args) > 0:
 		return s.migrate(ctx, cfg.Args[1])
 	case cfg.Once:
 		return s.once(ctx)
 	default:
-		return s.serve(ctx)
+		return (&daemon{service: s}).serve(ctx)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // once does one run, prints its summary and returns the exit code.
 func (s *service) once(ctx context.Context) int {
 	if watched(os.Stderr) {
-		shown := &bar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
-		s.onBatch, s.beforeLog = shown.hear, shown.clear
+		shown := &progressBar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
+		s.onBatch, s.beforeLog = shown.draw, shown.clear
 	}
 	var res janitor.Result
 	var state migrations.State
@@ -32,14 +32,15 @@ func (s *service) once(ctx context.Context) int {
 	}()
 	select {
 	case <-worked:
-	case <-s.overtime(ctx):
+	case <-overtime(ctx, s.ShutdownTimeout):
 		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
 		return exitFailed
 	}
+	takes := wouldTake(res, s.worked, s.Load, s.MaxRate)
 	if s.Output == "json" {
-		printed = printJSON(os.Stdout, res, state, err, s.wouldTake(res))
+		printed = printJSON(os.Stdout, res, state, err, takes)
 	} else {
-		printed = printText(os.Stdout, res, state, err, s.wouldTake(res))
+		printed = printText(os.Stdout, res, state, err, takes)
 	}
 	if printed != nil {
 		s.log.Error("the run is done, its summary cannot be printed", "error", printed)
@@ -48,10 +49,10 @@ func (s *service) once(ctx context.Context) int {
 	return exitCode(res)
 }
 
-// overtime is closed when --shutdown-timeout has passed since a signal came.
-func (s *service) overtime(ctx context.Context) <-chan struct{} {
+// overtime is closed when patience has passed since a signal came.
+func overtime(ctx context.Context, patience time.Duration) <-chan struct{} {
 	over := make(chan struct{})
-	context.AfterFunc(ctx, func() { time.AfterFunc(s.ShutdownTimeout, func() { close(over) }) })
+	context.AfterFunc(ctx, func() { time.AfterFunc(patience, func() { close(over) }) })
 	return over
 }
 
@@ -151,10 +152,10 @@ const deleteCost = 2
 
 // wouldTake is about how long the run would take that a dry run stood in for, by what its
 // batches took and what the pace allows. What a throttle would wait for nobody knows.
-func (s *service) wouldTake(dry janitor.Result) time.Duration {
-	takes := text.Seconds(s.worked.Seconds() * deleteCost / s.Load)
-	if s.MaxRate > 0 {
-		takes = max(takes, text.Seconds(float64(dry.Would.Total())/float64(s.MaxRate)))
+func wouldTake(dry janitor.Result, worked time.Duration, load float64, maxRate int) time.Duration {
+	takes := text.Seconds(worked.Seconds() * deleteCost / load)
+	if maxRate > 0 {
+		takes = max(takes, text.Seconds(float64(dry.Would.Total())/float64(maxRate)))
 	}
 	return takes
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -162,7 +161,7 @@ func TestWouldTake(t *testing.T) {
 		{0.5, 1000, 40 * time.Second},
 		{0.5, 1_000_000, 2 * deleteCost * time.Second},
 	} {
-		if got := (&service{Config: config.Config{Flags: config.Flags{Load: c.load, MaxRate: c.rate}}, worked: time.Second}).wouldTake(dry); got != c.want {
+		if got := wouldTake(dry, time.Second, c.load, c.rate); got != c.want {
 			t.Errorf("at load %v and rate %d: %s, want %s", c.load, c.rate, got, c.want)
 		}
 	}

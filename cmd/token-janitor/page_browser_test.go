@@ -167,7 +167,7 @@ func seen(t *testing.T) *service {
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
 	s := seen(t)
-	web := httptest.NewServer(s.server().Handler)
+	web := httptest.NewServer(newPages(s).server().Handler)
 	defer web.Close()
 	b := openBrowser(t, web.URL)
 	b.do(chromedp.EmulateViewport(1000, 800))
@@ -260,7 +260,7 @@ func TestPolicy(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	s := seen(t)
-	s.server().Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	newPages(s).server().Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	for _, tag := range []string{"style", "script"} {
 		_, text, _ := strings.Cut(w.Body.String(), "<"+tag+">")
 		text, _, _ = strings.Cut(text, "</"+tag+">")

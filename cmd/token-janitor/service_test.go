@@ -125,15 +125,16 @@ func TestTickWhileAnotherIsAtWorkIsCounted(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := testService(t, &log, "--database-url=postgres://nobody@127.0.0.1:1/none")
-	s.running.Lock()
-	s.alone(t.Context())
-	s.alone(t.Context())
-	s.running.Unlock()
+	d := &daemon{service: s}
+	d.running.Lock()
+	d.runAlone(t.Context())
+	d.runAlone(t.Context())
+	d.running.Unlock()
 	if got := page(t, s, "/metrics"); !strings.Contains(got, "\ntoken_janitor_ticks_skipped_total 2\n") ||
 		!strings.Contains(got, "\ntoken_janitor_runs_total{outcome=\"failed\"} 0\n") {
 		t.Errorf("metrics:\n%s", got)
 	}
-	s.alone(t.Context())
+	d.runAlone(t.Context())
 	if got := page(t, s, "/metrics"); !strings.Contains(got, "\ntoken_janitor_runs_total{outcome=\"failed\"} 1\n") {
 		t.Errorf("metrics:\n%s", got)
 	}
@@ -143,7 +144,7 @@ func TestTickWhileAnotherIsAtWorkIsCounted(t *testing.T) {
 func page(t *testing.T, s *service, path string) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.server().Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	newPages(s).server().Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Body.String()
 }
 
@@ -160,7 +161,8 @@ func TestPanicInATick(t *testing.T) {
 	s := testService(t, &log, "--database-url="+url, "--batch-max-rows=1")
 	s.history.Ready()
 	s.onBatch = func(janitor.Batch) { panic("a fault of ours") }
-	s.alone(t.Context())
+	d := &daemon{service: s}
+	d.runAlone(t.Context())
 	if got := page(t, s, "/readyz"); got != "the last run failed: panic: a fault of ours\n" {
 		t.Errorf("ready? %q", got)
 	}
@@ -168,7 +170,7 @@ func TestPanicInATick(t *testing.T) {
 		t.Errorf("no stack in the log:\n%s", got)
 	}
 	s.onBatch = nil
-	s.alone(t.Context())
+	d.runAlone(t.Context())
 	if got := page(t, s, "/readyz"); got != "ok\n" {
 		t.Errorf("ready after the next tick? %q\n%s", got, &log)
 	}
@@ -202,7 +204,7 @@ func TestDaemonLeavesNoGoroutine(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan int)
-	go func() { ended <- s.serve(ctx) }()
+	go func() { ended <- (&daemon{service: s}).serve(ctx) }()
 	if err := again(t.Context(), func() error {
 		if v := s.history.View(); len(v.Runs) == 0 || v.Next.IsZero() {
 			return errors.New("no run yet, or no next one planned")

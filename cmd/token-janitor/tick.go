@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,7 +27,7 @@ type service struct {
 	onBatch   func(janitor.Batch) // gets a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
-	running  sync.Mutex // a tick at a time; it guards what follows
+	// One tick at a time has these.
 	floors   map[janitor.Reason]string
 	began    time.Time // when a run last began at the start and not at the floors
 	reported time.Time // when a run at work last wrote a line

@@ -17,9 +17,9 @@ func drawn(t *testing.T, colours bool, batches ...janitor.Batch) string {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	b := &bar{out: out, colours: colours}
+	b := &progressBar{out: out, colours: colours}
 	for _, batch := range batches {
-		b.hear(batch)
+		b.draw(batch)
 	}
 	b.clear()
 	b.clear()
@@ -30,7 +30,7 @@ func drawn(t *testing.T, colours bool, batches ...janitor.Batch) string {
 	return string(text)
 }
 
-func TestBar(t *testing.T) {
+func TestProgressBar(t *testing.T) {
 	t.Parallel()
 	expired := func(done, about int64) janitor.Batch {
 		return janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Done: janitor.Counts{Expired: done}, About: about}

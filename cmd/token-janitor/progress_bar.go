@@ -14,17 +14,17 @@ import (
 // redraw is as often as an eye follows.
 const redraw = 200 * time.Millisecond
 
-// bar is what a terminal shows while a run works: one bar a pass.
-type bar struct {
+// progressBar is what a terminal shows while a run works: one bar a pass.
+type progressBar struct {
 	out     *os.File
 	colours bool
 	reason  janitor.Reason
 	shown   *progressbar.ProgressBar // nil = nothing is
 }
 
-// hear draws how far the pass has come. The estimate of its rows may be too low or
+// draw shows how far the pass has come. The estimate of its rows may be too low or
 // missing: then nothing is known of its end, and a wheel turns instead.
-func (b *bar) hear(batch janitor.Batch) {
+func (b *progressBar) draw(batch janitor.Batch) {
 	done, most := batch.Done.Of(batch.Pass), batch.About
 	if most <= done {
 		most = -1
@@ -32,7 +32,7 @@ func (b *bar) hear(batch janitor.Batch) {
 	switch {
 	case b.shown == nil || b.reason != batch.Pass:
 		b.clear()
-		b.reason, b.shown = batch.Pass, b.pass(b.title(batch.Pass, most), most)
+		b.reason, b.shown = batch.Pass, b.start(b.title(batch.Pass, most), most)
 		b.shown.StartWithoutRender() // a rate needs a second batch, and a run of one no bar
 		return
 	case b.shown.GetMax64() != most:
@@ -43,7 +43,7 @@ func (b *bar) hear(batch janitor.Batch) {
 }
 
 // clear takes the bar away, so that the next line stands in its place.
-func (b *bar) clear() {
+func (b *progressBar) clear() {
 	if b.shown != nil {
 		_ = b.shown.Clear()
 		b.shown = nil
@@ -51,7 +51,7 @@ func (b *bar) clear() {
 }
 
 // title says what the bar counts, and that its end is an estimate.
-func (b *bar) title(pass janitor.Reason, most int64) string {
+func (b *progressBar) title(pass janitor.Reason, most int64) string {
 	name := string(pass)
 	if b.colours {
 		name = "[cyan]" + name + "[reset]"
@@ -62,7 +62,7 @@ func (b *bar) title(pass janitor.Reason, most int64) string {
 	return "about " + text.Thousands(most) + " " + name
 }
 
-func (b *bar) pass(title string, most int64) *progressbar.ProgressBar {
+func (b *progressBar) start(title string, most int64) *progressbar.ProgressBar {
 	theme := progressbar.ThemeASCII
 	if b.colours {
 		theme.Saucer, theme.SaucerHead = "[green]=[reset]", "[green]>[reset]"
