@@ -14,7 +14,7 @@ import (
 const (
 	firstRetry = 250 * time.Millisecond // what a database takes to begin to listen
 	lastRetry  = 30 * time.Second       // beyond it waiting longer spares nobody anything
-	repeatWord = 5 * time.Minute        // a wait that goes on is mentioned again
+	repeatLog  = 5 * time.Minute        // a wait that goes on is mentioned again
 
 	// lookFor ends a look at the schema on a connection that went silent. It is longer
 	// than migrations itself waits for others to finish (30s).
@@ -26,7 +26,7 @@ const (
 // while again says that an error may pass, and logs each error once until it changes. The
 // connection that found the schema in order serves for what is to be done then, if anything.
 func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool, then func(*pgx.Conn, migrations.State)) (state migrations.State, err error) {
-	said, saidAt := "", time.Time{}
+	logged, loggedAt := "", time.Time{}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		tried := s.connected(ctx, func(conn *pgx.Conn) (amiss error) {
 			if state, amiss = s.ensure(ctx, conn, mode); amiss == nil && then != nil {
@@ -44,13 +44,13 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 		if err == nil || !over { // else what the wait was for says more than that it is over
 			err = tried
 		}
-		s.history.waits(err)
+		s.history.Waiting(err)
 		if over || !again(err) {
 			return state, err
 		}
-		if err.Error() != said || time.Since(saidAt) > repeatWord {
+		if err.Error() != logged || time.Since(loggedAt) > repeatLog {
 			s.log.Warn("waiting for the database and its schema", "error", err)
-			said, saidAt = err.Error(), time.Now()
+			logged, loggedAt = err.Error(), time.Now()
 		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)): // #nosec G404 -- jitter, lest a fleet knocks at once

@@ -5,83 +5,23 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	settings "github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 )
 
 // connect opens a fresh connection: between runs the daemon holds none, and a rotated
 // password or a new primary is found by itself.
-func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
-	config, err := c.connConfig()
+func connect(ctx context.Context, database config.Source) (*pgx.Conn, error) {
+	where, err := database.ConnConfig()
 	if err != nil {
 		return nil, err
 	}
-	config.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
-	return pgx.ConnectConfig(ctx, config)            // its errors name host, user and database, no secret
-}
-
-// connConfig is where to connect to, from the flag, the file, DATABASE_URL or PG*.
-func (c *config) connConfig() (*pgx.ConnConfig, error) {
-	text, from, err := c.databaseURL()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
-	config, err := parseDatabaseURL(text)
-	switch {
-	case err != nil && text == "":
-		return nil, fmt.Errorf("libpq's PG* variables: %w", err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
-	return config, nil
-}
-
-// databaseURL is the first that is given, and where. It is "" when the PG* say it all.
-func (c *config) databaseURL() (text, from string, err error) {
-	from = "--database-url"
-	if text, err = settings.CleanDatabaseURL(c.DatabaseURL); err != nil || text != "" {
-		return text, from, err
-	}
-	if c.DatabaseURLFile != "" {
-		from = "--database-url-file"
-		content, err := os.ReadFile(c.DatabaseURLFile)
-		if err != nil {
-			return "", from, err
-		}
-		if text, err = settings.CleanDatabaseURL(string(content)); err == nil && text == "" {
-			err = fmt.Errorf("%s is empty", c.DatabaseURLFile)
-		}
-		return text, from, err
-	}
-	text, err = settings.CleanDatabaseURL(os.Getenv("DATABASE_URL"))
-	return text, "DATABASE_URL", err
-}
-
-// parseDatabaseURL reads a database URL into what pgx takes.
-func parseDatabaseURL(text string) (*pgx.ConnConfig, error) {
-	database, err := settings.ParseDatabaseURL(text, os.Getenv)
-	if err != nil {
-		return nil, err
-	}
-	config, err := forDriver(database)
-	if err != nil {
-		return nil, err
-	}
-	// Unnamed statements only: a pooler in transaction mode lends each transaction
-	// another server connection, where no statement of ours is prepared.
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
-	config.StatementCacheCapacity, config.DescriptionCacheCapacity = 0, 0
-	config.OnPgError = staysOpen
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "token-janitor"
-	}
-	return config, nil
+	where.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
+	return pgx.ConnectConfig(ctx, where)            // its errors name host, user and database, no secret
 }
 
 // unreachable says whether a connection failed for something that passes: nobody

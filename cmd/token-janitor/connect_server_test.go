@@ -73,11 +73,11 @@ func TestConnectsAsTheAPIDoes(t *testing.T) {
 		{"byte order mark", "\ufeffpostgres://postgres@" + at + "/postgres\n", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			config, err := parseDatabaseURL(c.url)
+			where, err := configure(t, "--database-url="+c.url).Database.ConnConfig()
 			if err != nil {
 				t.Fatal(err)
 			}
-			conn, err := pgx.ConnectConfig(t.Context(), config)
+			conn, err := pgx.ConnectConfig(t.Context(), where)
 			if err != nil {
 				t.Fatal(err)
 			}

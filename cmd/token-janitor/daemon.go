@@ -12,11 +12,17 @@ import (
 	"time"
 )
 
-// serve is the daemon: it ends when ctx does, with the batch in flight done.
-func (s *service) serve(ctx context.Context) int {
-	listener, err := net.Listen("tcp", s.Listen)
+// daemon is the janitor that stays: it runs on schedule, and on a signal.
+type daemon struct {
+	*service
+	running sync.Mutex // held for the length of a tick: one at a time
+}
+
+// serve ends when ctx does, with the batch in flight done.
+func (d *daemon) serve(ctx context.Context) int {
+	listener, err := net.Listen("tcp", d.Listen)
 	if err != nil {
-		s.log.Error("cannot listen", "address", s.Listen, "error", err)
+		d.log.Error("cannot listen", "address", d.Listen, "error", err)
 		return exitFailed
 	}
 	// Before anybody hears that the daemon is there.
@@ -26,11 +32,12 @@ func (s *service) serve(ctx context.Context) int {
 	defer signal.Stop(now)
 	defer signal.Stop(pause)
 	ctx, stop := context.WithCancelCause(ctx)
-	server := s.server()
+	pages := newPages(d.service)
+	server := pages.server()
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := s.serveHTTP(listener, server); !errors.Is(err, http.ErrServerClosed) {
+		if err := pages.serve(listener, server); !errors.Is(err, http.ErrServerClosed) {
 			stop(err)
 		}
 	}()
@@ -38,17 +45,17 @@ func (s *service) serve(ctx context.Context) int {
 	worked := make(chan struct{})
 	go func() {
 		defer close(worked)
-		s.work(ctx, now, pause)
+		d.work(ctx, now, pause)
 	}()
 
 	<-ctx.Done()
-	s.log.Info("stopping", "cause", context.Cause(ctx))
-	ending, cancel := context.WithTimeout(context.Background(), s.ShutdownTimeout)
+	d.log.Info("stopping", "cause", context.Cause(ctx))
+	ending, cancel := context.WithTimeout(context.Background(), d.ShutdownTimeout)
 	defer cancel()
 	select {
 	case <-worked:
 	case <-ending.Done():
-		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
+		d.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", d.ShutdownTimeout)
 		return exitFailed
 	}
 	if err := server.Shutdown(ending); err != nil {
@@ -56,23 +63,23 @@ func (s *service) serve(ctx context.Context) int {
 	}
 	<-served
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		s.log.Error("http", "error", cause)
+		d.log.Error("http", "error", cause)
 		return exitFailed
 	}
-	s.log.Info("stopped")
+	d.log.Info("stopped")
 	return exitDone
 }
 
 // work boots, then runs at once, on schedule and on SIGUSR1, until ctx ends. SIGUSR2
 // pauses the schedule and resumes it.
-func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
+func (d *daemon) work(ctx context.Context, now, pause <-chan os.Signal) {
 	var runs sync.WaitGroup
 	defer runs.Wait()
 	runs.Go(func() {
 		for {
 			select {
 			case <-pause: // also before the first run
-				s.pause()
+				d.pause()
 			case <-ctx.Done():
 				return
 			}
@@ -80,70 +87,65 @@ func (s *service) work(ctx context.Context, now, pause <-chan os.Signal) {
 	})
 
 	// The daemon waits for ever: a sidecar that exits takes its pod down with it.
-	state, err := s.boot(ctx, s.mode(), func(error) bool { return true }, nil)
+	state, err := d.boot(ctx, d.mode(), func(error) bool { return true }, nil)
 	if err != nil {
 		return
 	}
-	s.history.ready()
-	s.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", s.Schedule)
+	d.history.Ready()
+	d.log.Info("ready", "revision", state.Revision, "table", state.Table.Sanitize(), "schedule", d.Schedule.String())
 
-	if s.RunOnStart {
-		runs.Go(func() { s.scheduled(ctx) })
+	if d.RunOnStart {
+		runs.Go(func() { d.runScheduled(ctx) })
 	}
 	runs.Go(func() {
 		for {
 			select {
 			case <-now:
-				runs.Go(func() { s.alone(ctx) })
+				runs.Go(func() { d.runAlone(ctx) })
 			case <-ctx.Done():
 				return
 			}
 		}
 	})
-	schedule, err := parseSchedule(s.Schedule)
-	if err != nil { // it was checked with the flags
-		s.log.Error("schedule", "error", err)
-		return
-	}
-	onSchedule(ctx, jittered{schedule, s.ScheduleJitter, s.planned}, func() { s.scheduled(ctx) })
+	d.Schedule.Run(ctx, d.ScheduleJitter, d.plan, func() { d.runScheduled(ctx) })
 }
 
 // pause pauses the schedule, or resumes it. A run at work goes on, and SIGUSR1 still
 // asks for one: who sends it means it.
-func (s *service) pause() {
-	since, paused := s.history.pause()
-	s.metrics.Paused(paused)
+func (d *daemon) pause() {
+	since, paused := d.history.TogglePause()
+	d.metrics.Paused(paused)
 	if paused {
-		s.log.Warn("paused: no run on schedule until SIGUSR2 comes again, or a restart")
+		d.log.Warn("paused: no run on schedule until SIGUSR2 comes again, or a restart")
 	} else {
-		s.log.Info("resumed", "paused_for", time.Since(since).Round(time.Second))
+		d.log.Info("resumed", "paused_for", time.Since(since).Round(time.Second))
 	}
 }
 
-// scheduled does a tick unless the schedule is paused. That is told each time, lest it
+// runScheduled does a tick unless the schedule is paused. That is logged each time, lest it
 // is forgotten.
-func (s *service) scheduled(ctx context.Context) {
-	if since := s.history.view().Paused; !since.IsZero() {
-		s.metrics.TickSkipped()
-		s.log.Warn("paused: this run is left out", "since", since.Format(time.RFC3339))
+func (d *daemon) runScheduled(ctx context.Context) {
+	if since := d.history.View().Paused; !since.IsZero() {
+		d.metrics.TickSkipped()
+		d.log.Warn("paused: this run is left out", "since", since.Format(time.RFC3339))
 		return
 	}
-	s.alone(ctx)
+	d.runAlone(ctx)
 }
 
-// alone does a tick unless one is still at it: then this one is left out, and counted.
-func (s *service) alone(ctx context.Context) {
-	if !s.running.TryLock() {
-		s.metrics.TickSkipped()
-		s.log.Info("the run before is still at work; this one is left out")
+// runAlone does a tick unless one is still at it: then this one is left out, and counted.
+func (d *daemon) runAlone(ctx context.Context) {
+	if !d.running.TryLock() {
+		d.metrics.TickSkipped()
+		d.log.Info("the run before is still at work; this one is left out")
 		return
 	}
-	defer s.running.Unlock()
-	_, _, _ = s.tick(ctx, s.attempt) // logged there
+	defer d.running.Unlock()
+	_, _, _ = d.tick(ctx, d.attempt) // logged there
 }
 
-// planned hears when the next tick is due.
-func (s *service) planned(t time.Time) {
-	s.metrics.NextRun(t)
-	s.history.plan(t)
+// plan records when the next tick is due.
+func (d *daemon) plan(t time.Time) {
+	d.metrics.NextRun(t)
+	d.history.Plan(t)
 }

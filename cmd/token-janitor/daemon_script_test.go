@@ -28,8 +28,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// daemon is a token-janitor in the background of a script.
-type daemon struct {
+// daemonProcess is a token-janitor in the background of a script.
+type daemonProcess struct {
 	cmd    *exec.Cmd
 	stdout bytes.Buffer  // whole when it has ended
 	ended  chan struct{} // after the last line of its log
@@ -57,7 +57,7 @@ func (s *stage) startOnce(ts *testscript.TestScript, args []string) error {
 
 func (s *stage) start(ts *testscript.TestScript, args []string) error {
 	bin, _, _ := strings.Cut(ts.Getenv("PATH"), ":")
-	d := &daemon{cmd: exec.Command(filepath.Join(bin, "token-janitor"), args...), ended: make(chan struct{}), more: make(chan struct{})}
+	d := &daemonProcess{cmd: exec.Command(filepath.Join(bin, "token-janitor"), args...), ended: make(chan struct{}), more: make(chan struct{})}
 	d.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{"PATH", "HOME", "GORACE", "DATABASE_URL", "TZ"} {
 		d.cmd.Env = append(d.cmd.Env, name+"="+ts.Getenv(name))
@@ -75,7 +75,7 @@ func (s *stage) start(ts *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (d *daemon) read(log io.Reader) {
+func (d *daemonProcess) read(log io.Reader) {
 	defer close(d.ended)
 	for s := bufio.NewScanner(log); s.Scan(); {
 		d.mu.Lock()
@@ -88,7 +88,7 @@ func (d *daemon) read(log io.Reader) {
 }
 
 // await waits for a line that matches and returns the last group of the match.
-func (d *daemon) await(pattern *regexp.Regexp) (string, error) {
+func (d *daemonProcess) await(pattern *regexp.Regexp) (string, error) {
 	late := time.After(patience)
 	for {
 		d.mu.Lock()
@@ -109,7 +109,7 @@ func (d *daemon) await(pattern *regexp.Regexp) (string, error) {
 	}
 }
 
-func (d *daemon) kill() {
+func (d *daemonProcess) kill() {
 	_ = d.cmd.Process.Kill()
 	<-d.ended
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -83,7 +84,7 @@ func TestRowsHeld(t *testing.T) {
 	if n := count(t, conn, `token_hash LIKE 'live %'`); n != live+made {
 		t.Errorf("%d live tokens of %d", n, live+made)
 	}
-	var told status
+	var told status.Status
 	if err := json.Unmarshal([]byte(d.page(t, 200, "/status.json")), &told); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,9 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // healthPatience is below the timeout that the Dockerfile gives the check, so that the
@@ -17,11 +20,11 @@ const healthPatience = 3 * time.Second
 
 // healthcheck asks the daemon at --listen whether it is ready: an image from scratch has
 // no curl to do it.
-func (s *service) healthcheck(ctx context.Context) int {
+func healthcheck(ctx context.Context, cfg config.Config) int {
 	ctx, stop := context.WithTimeout(ctx, healthPatience)
 	defer stop()
-	if err := s.health(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "token-janitor: healthcheck: %s\n", oneLine(err.Error()))
+	if err := health(ctx, cfg); err != nil {
+		fmt.Fprintf(os.Stderr, "token-janitor: healthcheck: %s\n", text.OneLine(err.Error()))
 		return exitFailed
 	}
 	return exitDone
@@ -29,11 +32,11 @@ func (s *service) healthcheck(ctx context.Context) int {
 
 // health is nil when /readyz says so. With a --web-config-file, of whose password we
 // know but a hash, it is nil when somebody listens.
-func (s *service) health(ctx context.Context) error {
+func health(ctx context.Context, cfg config.Config) error {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", s.Listen) // no host, 0.0.0.0 and [::] are this one
+		return new(net.Dialer).DialContext(ctx, "tcp", cfg.Listen) // no host, 0.0.0.0 and [::] are this one
 	}
-	if s.WebConfigFile != "" {
+	if cfg.WebConfigFile != "" {
 		conn, err := dial(ctx, "", "")
 		if err != nil {
 			return err

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"maps"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,99 +9,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/migrations"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-// hostile are values that somebody may hope to get something by.
-var hostile = []string{
-	"'", `"`, `\`, "`id`", "$(id)", "%s%n%d", "' OR 1=1; --", `"; DROP TABLE canary; --`, "<script>alert(1)</script>",
-	"one\ntwo", "one\r\ntwo", "\x1b[2J\x1b]0;title\a", "\u009b2J", "\u2028", "\u202egnp.exe", "\x7f", "\b\b\b", "\xff\xfe", "\u00a0",
-	"\x00", "a\x00b", "../../../../etc/passwd", "http://127.0.0.1:1/", strings.Repeat("x", 1<<20), strings.Repeat("\n", 1<<20), strings.Repeat("é", 1<<20),
-}
-
-// plain fails the test unless text is a line that a terminal and a log take as one, and no long one.
-func plain(t *testing.T, what, text string) {
+// plain fails the test unless line is a line that a terminal and a log take as one, and no long one.
+func plain(t *testing.T, what, line string) {
 	t.Helper()
-	if len(text) > 3*longestLine || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		t.Errorf("%.40q is told in %d bytes: %.200q", what, len(text), text)
+	if len(line) > 3*text.LongestLine || !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("%.40q is told in %d bytes: %.200q", what, len(line), line)
 	}
-}
-
-// wordFlags are those that take any text.
-func wordFlags() []string {
-	var names []string
-	for name, field := range settable(new(config)) {
-		if field.Interface() == "" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// told is what is said of a command line and of one variable.
-func told(args []string, variable, value string) string {
-	old := os.Args
-	defer func() { os.Args = old }()
-	os.Args = append([]string{"token-janitor"}, args...)
-	if variable != "" {
-		if os.Setenv(variable, value) != nil {
-			return "" // the system takes no such variable
-		}
-		defer os.Unsetenv(variable)
-	}
-	if _, err := configure(); err != nil {
-		return oneLine(err.Error())
-	}
-	return ""
-}
-
-// TestHostileFlags: no flag, variable, command or name of any makes more than one plain line. It is not parallel, for
-// conf reads the process's arguments.
-func TestHostileFlags(t *testing.T) {
-	refused := 0
-	see := func(what, line string) {
-		plain(t, what, line)
-		if line != "" {
-			refused++
-		}
-	}
-	for _, value := range hostile {
-		for name := range maps.Keys(settable(new(config))) {
-			see("--"+name+"="+value, told([]string{"--" + name + "=" + value}, "", ""))
-			variable := prefix + "_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-			see(variable+"="+value, told(nil, variable, value))
-		}
-		see(value, told([]string{value}, "", ""))
-		see("--"+value, told([]string{"--" + value}, "", ""))
-		see("migrate "+value, told([]string{"migrate", value}, "", ""))
-		see(value+" behind", told([]string{"migrate", "upgrade", value}, "", ""))
-		see(prefix+"_"+value, told(nil, prefix+"_"+value, "x"))
-		see("DATABASE_URL="+value, told(nil, "DATABASE_URL", value))
-		see("--schedule=CRON_TZ="+value, told([]string{"--schedule=CRON_TZ=" + value + " @daily"}, "", ""))
-		see("--schedule=@every "+value, told([]string{"--schedule=@every " + value}, "", ""))
-		see("--listen="+value+":1", told([]string{"--listen=:" + value}, "", ""))
-		see("sslmode="+value, told([]string{"--database-url=postgres://u@db/app?sslmode=" + value}, "", ""))
-	}
-	if refused < 20*len(hostile) {
-		t.Errorf("%d refused only", refused)
-	}
-}
-
-// FuzzFlags is not parallel for the same reason.
-func FuzzFlags(f *testing.F) {
-	for i, value := range hostile {
-		if len(value) < 1000 {
-			f.Add(uint8(i), value)
-		}
-	}
-	names := wordFlags()
-	f.Fuzz(func(t *testing.T, which uint8, value string) {
-		name := names[int(which)%len(names)]
-		plain(t, name, told([]string{"--" + name, value}, "", ""))
-		plain(t, name, told([]string{value, name}, "", ""))
-	})
 }
 
 // TestHostileFlagOfTheProgram: what the system lets through to the program itself.

@@ -53,11 +53,11 @@ var doors = map[string][]string{
 	"github.com/jackc/pgx/v5": {
 		"janitor/*.go", "migrations/*.go", "migrations/pgtemp/*.go", migrationstestRoom + "/*.go", "cmd/token-janitor/*.go", configRoom + "/*.go", "cmd/demo/*.go"},
 	"github.com/prometheus/client_golang":        {"metrics/*.go"},
-	"github.com/prometheus/exporter-toolkit":     {"cmd/token-janitor/*.go"},
-	"github.com/ardanlabs/conf/v3":               {"cmd/token-janitor/config.go", configRoom + "/*.go"},
-	"github.com/robfig/cron/v3":                  {"cmd/token-janitor/schedule.go", scheduleRoom + "/*.go"},
+	"github.com/prometheus/exporter-toolkit":     {"cmd/token-janitor/http.go", configRoom + "/check.go"},
+	"github.com/ardanlabs/conf/v3":               {configRoom + "/*.go"},
+	"github.com/robfig/cron/v3":                  {scheduleRoom + "/*.go"},
 	"golang.org/x/term":                          {"cmd/token-janitor/*.go"},
-	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/*bar.go"},
+	"github.com/schollz/progressbar/v3":          {"cmd/token-janitor/progress_bar.go"},
 	"github.com/fergusstrange/embedded-postgres": {"migrations/pgtemp/*.go"},
 }
 

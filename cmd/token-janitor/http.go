@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,16 +8,40 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/metrics"
 )
+
+// pages are what the daemon serves.
+type pages struct {
+	log       *slog.Logger
+	metrics   *metrics.Metrics
+	history   *status.History
+	program   status.Program
+	webConfig string // file of TLS and basic auth; "" = neither
+}
+
+func newPages(s *service) *pages {
+	program := status.Program{Build: describe(build())}
+	for _, f := range s.InForce() {
+		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
+	}
+	if s.TokenLifetime > s.KeepRevoked {
+		program.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
+	}
+	return &pages{s.log, s.metrics, &s.history, program, s.WebConfigFile}
+}
 
 // server answers a few small questions: its limits suffice for scrapers and browsers
 // and leave a hostile client little.
-func (s *service) server() *http.Server {
+func (s *pages) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /{$}", s.status)
+	mux.HandleFunc("GET /{$}", s.statusPage)
 	mux.HandleFunc("GET /status.json", s.statusJSON)
 	return &http.Server{
 		Handler:           mux,
@@ -31,41 +54,33 @@ func (s *service) server() *http.Server {
 	}
 }
 
-// serveHTTP serves until the server is shut down. exporter-toolkit brings TLS and basic
+// serve goes on until the server is shut down. exporter-toolkit brings TLS and basic
 // auth; what it logs of its own is our debug.
-func (s *service) serveHTTP(listener net.Listener, server *http.Server) error {
+func (s *pages) serve(listener net.Listener, server *http.Server) error {
 	s.log.Info("listening", "address", listener.Addr().String())
 	quiet := slog.New(slog.DiscardHandler)
-	return web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &s.WebConfigFile}, quiet)
+	return web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &s.webConfig}, quiet)
 }
 
-// checkWebConfig reads the file of --web-config-file, so that a fault in it shows at
-// the start and not at the first scrape.
-func checkWebConfig(file string) error { return web.Validate(file) }
-
-func (s *service) readyz(w http.ResponseWriter, _ *http.Request) {
-	if why := s.history.view().unready(); why != "" {
-		http.Error(w, oneLine(why), http.StatusServiceUnavailable)
+func (s *pages) readyz(w http.ResponseWriter, _ *http.Request) {
+	if why := s.history.View().Unready(); why != "" {
+		http.Error(w, text.OneLine(why), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")
 }
 
-func (s *service) status(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", statusPolicy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := statusPage.Execute(w, s.look()); err != nil {
+func (s *pages) statusPage(w http.ResponseWriter, _ *http.Request) {
+	if err := s.status().WritePage(w); err != nil {
 		s.log.Debug("write the status page", "error", err)
 	}
 }
 
-func (s *service) statusJSON(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	if err := json.NewEncoder(w).Encode(s.look()); err != nil {
+func (s *pages) statusJSON(w http.ResponseWriter, _ *http.Request) {
+	if err := s.status().WriteJSON(w); err != nil {
 		s.log.Debug("write the status", "error", err)
 	}
 }
+
+// status is what there is to report now.
+func (s *pages) status() status.Status { return s.history.View().Status(time.Now(), s.program) }

@@ -12,13 +12,14 @@ import (
 // TestHTTPLimits: whoever talks to the daemon gets what is meant to be seen, and cannot hold it busy.
 func TestHTTPLimits(t *testing.T) {
 	t.Parallel()
-	s := testService("", io.Discard)
+	s := testService(t, io.Discard)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, served := s.server(), make(chan error)
-	go func() { served <- s.serveHTTP(listener, server) }()
+	pages, served := newPages(s), make(chan error)
+	server := pages.server()
+	go func() { served <- pages.serve(listener, server) }()
 	t.Cleanup(func() { _ = server.Shutdown(context.Background()); <-served })
 	for _, c := range []struct{ name, says, want string }{
 		{"healthz", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 "},

@@ -3,12 +3,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // The exit codes.
@@ -22,36 +22,31 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
-	cfg, err := configure()
-	switch notice := (asked)(""); {
-	case errors.As(err, &notice):
-		if _, err := fmt.Println(string(notice)); err != nil {
+	cfg, err := config.Parse(config.Program{
+		Args: os.Args[1:], Environ: os.Environ(), Version: build().Version, Description: describe(build()),
+	})
+	switch printed := config.Printed(""); {
+	case errors.As(err, &printed):
+		if _, err := fmt.Println(string(printed)); err != nil {
 			fmt.Fprintf(os.Stderr, "token-janitor: %s\n", err)
 			return exitFailed
 		}
 		return exitDone
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(os.Stderr, "token-janitor: %s\n", text.OneLine(err.Error()))
 		return exitUsage
 	}
-	// The first signal ends the work in order; from when that shows, the next one kills.
-	signalled, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, stop := untilSignal()
 	defer stop()
-	ctx, end := context.WithCancelCause(context.Background())
-	context.AfterFunc(signalled, func() { stop(); end(context.Cause(signalled)) })
-	// A closed stdout is an error to report, not a death; nor does who asks for a run
-	// now, before the daemon listens or while --once does one, mean to end it.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
-
 	s := newService(cfg)
 	switch {
 	case len(cfg.Args) > 0 && cfg.Args[0] == "healthcheck":
-		return s.healthcheck(ctx)
+		return healthcheck(ctx, cfg)
 	case len(cfg.Args) > 0:
 		return s.migrate(ctx, cfg.Args[1])
 	case cfg.Once:
 		return s.once(ctx)
 	default:
-		return s.serve(ctx)
+		return (&daemon{service: s}).serve(ctx)
 	}
 }

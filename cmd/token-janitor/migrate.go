@@ -7,12 +7,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
 
 // names are the tables to work with.
-func (c *config) names() migrations.Names {
-	return migrations.Names{Table: c.Table, VersionTable: c.VersionTable}
+func (s *service) names() migrations.Names {
+	return migrations.Names{Table: string(s.Table), VersionTable: string(s.VersionTable)}
 }
 
 // migrate does the migrate commands. What it prints of revisions is what alembic does.
@@ -71,7 +72,7 @@ func (s *service) current(ctx context.Context) func(*pgx.Conn) error {
 			if r == migrations.Head {
 				r += " (head)"
 			}
-			if _, err := fmt.Println(oneLine(r)); err != nil {
+			if _, err := fmt.Println(text.OneLine(r)); err != nil {
 				return err
 			}
 		}
@@ -85,7 +86,7 @@ func (s *service) downgrade(ctx context.Context) func(*pgx.Conn) error {
 		if s.Yes {
 			state, err := migrations.Downgrade(ctx, conn, s.names())
 			if err == nil {
-				s.log.Info("downgraded: the table of refresh tokens is dropped", "revision", state.Revision, "table", oneLine(state.Table.Sanitize()))
+				s.log.Info("downgraded: the table of refresh tokens is dropped", "revision", state.Revision, "table", text.OneLine(state.Table.Sanitize()))
 			}
 			return err
 		}
@@ -94,7 +95,7 @@ func (s *service) downgrade(ctx context.Context) func(*pgx.Conn) error {
 			return err
 		}
 		what := fmt.Sprintf("drop table %s with %s live tokens of %s: every user would have to log in again",
-			oneLine(loss.Table.Sanitize()), counted(loss.Live), counted(loss.Total))
+			text.OneLine(loss.Table.Sanitize()), counted(loss.Live), counted(loss.Total))
 		if s.DryRun {
 			_, err := fmt.Printf("Dry run: migrate downgrade would %s.\n", what)
 			return err
@@ -105,8 +106,5 @@ func (s *service) downgrade(ctx context.Context) func(*pgx.Conn) error {
 
 // counted is a number of tokens that were counted up to a cap.
 func counted(n int64) string {
-	if n == migrations.LossCap {
-		return "at least " + thousands(n)
-	}
-	return thousands(n)
+	return text.AtLeast(n, n == migrations.LossCap)
 }

@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
@@ -17,8 +19,8 @@ import (
 // once does one run, prints its summary and returns the exit code.
 func (s *service) once(ctx context.Context) int {
 	if watched(os.Stderr) {
-		shown := &bar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
-		s.onBatch, s.beforeLog = shown.hear, shown.clear
+		shown := &progressBar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
+		s.onBatch, s.beforeLog = shown.draw, shown.clear
 	}
 	var res janitor.Result
 	var state migrations.State
@@ -30,14 +32,15 @@ func (s *service) once(ctx context.Context) int {
 	}()
 	select {
 	case <-worked:
-	case <-s.overtime(ctx):
+	case <-overtime(ctx, s.ShutdownTimeout):
 		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
 		return exitFailed
 	}
+	takes := wouldTake(res, s.worked, s.Load, s.MaxRate)
 	if s.Output == "json" {
-		printed = printJSON(os.Stdout, res, state, err, s.wouldTake(res))
+		printed = printJSON(os.Stdout, res, state, err, takes)
 	} else {
-		printed = printText(os.Stdout, res, state, err, s.wouldTake(res))
+		printed = printText(os.Stdout, res, state, err, takes)
 	}
 	if printed != nil {
 		s.log.Error("the run is done, its summary cannot be printed", "error", printed)
@@ -46,10 +49,10 @@ func (s *service) once(ctx context.Context) int {
 	return exitCode(res)
 }
 
-// overtime is closed when --shutdown-timeout has passed since a signal came.
-func (s *service) overtime(ctx context.Context) <-chan struct{} {
+// overtime is closed when patience has passed since a signal came.
+func overtime(ctx context.Context, patience time.Duration) <-chan struct{} {
 	over := make(chan struct{})
-	context.AfterFunc(ctx, func() { time.AfterFunc(s.ShutdownTimeout, func() { close(over) }) })
+	context.AfterFunc(ctx, func() { time.AfterFunc(patience, func() { close(over) }) })
 	return over
 }
 
@@ -66,21 +69,21 @@ func exitCode(res janitor.Result) int {
 
 // summary is a result as machines read it.
 type summary struct {
-	Outcome        janitor.Outcome    `json:"outcome"`
-	StopReason     janitor.StopReason `json:"stop_reason"`
-	DryRun         bool               `json:"dry_run"`
-	Deleted        janitor.Counts     `json:"deleted"`
-	WouldDelete    janitor.Counts     `json:"would_delete"`
-	Due            *due               `json:"due"` // null: no dry run
-	RowsLeft       janitor.Left       `json:"rows_left"`
-	Overdue        *overdueByReason   `json:"overdue"`        // null: it did not look, as a dry run does not
-	UncertainRows  int64              `json:"uncertain_rows"` // at most so many went beside those deleted
-	Batches        int64              `json:"batches"`
-	LongestBatch   float64            `json:"longest_batch_seconds"`
-	Duration       float64            `json:"duration_seconds"`
-	Cutoffs        *janitor.Cutoffs   `json:"cutoffs"` // null: it did not come to that
-	SchemaRevision string             `json:"schema_revision"`
-	Error          *string            `json:"error"`
+	Outcome        janitor.Outcome         `json:"outcome"`
+	StopReason     janitor.StopReason      `json:"stop_reason"`
+	DryRun         bool                    `json:"dry_run"`
+	Deleted        janitor.Counts          `json:"deleted"`
+	WouldDelete    janitor.Counts          `json:"would_delete"`
+	Due            *due                    `json:"due"` // null: no dry run
+	RowsLeft       janitor.Left            `json:"rows_left"`
+	Overdue        *status.OverdueByReason `json:"overdue"`        // null: it did not look, as a dry run does not
+	UncertainRows  int64                   `json:"uncertain_rows"` // at most so many went beside those deleted
+	Batches        int64                   `json:"batches"`
+	LongestBatch   float64                 `json:"longest_batch_seconds"`
+	Duration       float64                 `json:"duration_seconds"`
+	Cutoffs        *janitor.Cutoffs        `json:"cutoffs"` // null: it did not come to that
+	SchemaRevision string                  `json:"schema_revision"`
+	Error          *string                 `json:"error"`
 }
 
 // due is what a dry run found besides how many.
@@ -123,7 +126,7 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		Deleted:        res.Deleted,
 		WouldDelete:    res.Would,
 		RowsLeft:       res.Left,
-		Overdue:        overdueOf(res),
+		Overdue:        status.OverdueOf(res),
 		UncertainRows:  res.Uncertain,
 		Batches:        res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
 		LongestBatch:   res.LongestBatch.Seconds(),
@@ -149,10 +152,10 @@ const deleteCost = 2
 
 // wouldTake is about how long the run would take that a dry run stood in for, by what its
 // batches took and what the pace allows. What a throttle would wait for nobody knows.
-func (s *service) wouldTake(dry janitor.Result) time.Duration {
-	takes := seconds(s.worked.Seconds() * deleteCost / s.Load)
-	if s.MaxRate > 0 {
-		takes = max(takes, seconds(float64(dry.Would.Total())/float64(s.MaxRate)))
+func wouldTake(dry janitor.Result, worked time.Duration, load float64, maxRate int) time.Duration {
+	takes := text.Seconds(worked.Seconds() * deleteCost / load)
+	if maxRate > 0 {
+		takes = max(takes, text.Seconds(float64(dry.Would.Total())/float64(maxRate)))
 	}
 	return takes
 }
@@ -171,25 +174,25 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		b.WriteString("\n")
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		if res.Outcome == janitor.Partial && !res.DryRun {
-			fmt.Fprintf(w, "overdue\t%s\n", overdueOf(res))
+			fmt.Fprintf(w, "overdue\t%s\n", status.OverdueOf(res))
 		}
 		if res.Left.Total() > 0 {
 			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
-				thousands(res.Left.Locked), thousands(res.Left.Referenced), thousands(res.Left.Refused))
+				text.Thousands(res.Left.Locked), text.Thousands(res.Left.Referenced), text.Thousands(res.Left.Refused))
 			if res.Refusal != "" {
 				fmt.Fprintf(w, "refusal\t%s\n", res.Refusal)
 			}
 		}
 		if res.Uncertain > 0 {
-			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", thousands(res.Uncertain))
+			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", text.Thousands(res.Uncertain))
 		}
 		fmt.Fprintf(w, "took\t%s in %s batches, the longest %s\n", res.Duration.Round(time.Millisecond),
-			thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
+			text.Thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
 		if n := counts.Total(); n > 0 {
-			fmt.Fprintf(w, "rate\t%s rows/s\n", thousands(int64(float64(n)/res.Duration.Seconds())))
+			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
 		}
 		if res.DryRun && !cutShort(res) {
-			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", words(wouldTake))
+			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", text.Humanize(wouldTake))
 		}
 		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
 		_ = w.Flush()
@@ -209,7 +212,7 @@ func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
 	}
 	for _, reason := range janitor.Reasons {
-		fmt.Fprintf(w, "%s\t%s\t", reason, atLeast(counts.Of(reason), cutShort(res)))
+		fmt.Fprintf(w, "%s\t%s\t", reason, text.AtLeast(counts.Of(reason), cutShort(res)))
 		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
 			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))
 		} else if res.DryRun {
@@ -228,14 +231,14 @@ func sentence(res janitor.Result, err error) string {
 	if cutShort(res) {
 		did += " at least"
 	}
-	tokens := did + " " + plural(counts.Total(), "token")
+	tokens := did + " " + text.Plural(counts.Total(), "token")
 	switch {
 	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
-		return "Failed: " + oneLine(err.Error())
+		return "Failed: " + text.OneLine(err.Error())
 	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
 		return "Stopped before it began, as it was told to; it does not know what is overdue."
 	case err != nil:
-		return tokens + ", then failed: " + oneLine(err.Error())
+		return tokens + ", then failed: " + text.OneLine(err.Error())
 	case res.Outcome == janitor.Skipped && counts.Total() == 0:
 		return "Another janitor is at work on this table; left it to that one."
 	case res.Outcome == janitor.Skipped:
@@ -246,22 +249,13 @@ func sentence(res janitor.Result, err error) string {
 		return tokens + "; nothing overdue is left."
 	case cutShort(res):
 		return tokens + "; it was told to stop before it had counted all."
-	case res.StopReason == janitor.StopCancelled && overdueOf(res).none(): // of the little that it looked at
-		return tokens + "; overdue ones may be left: " + stopped[res.StopReason] + "."
+	case res.StopReason == janitor.StopCancelled && status.OverdueOf(res).None(): // of the little that it looked at
+		return tokens + "; overdue ones may be left: " + status.WhyStopped(res.StopReason) + "."
 	}
-	return tokens + "; overdue ones are left: " + stopped[res.StopReason] + "."
+	return tokens + "; overdue ones are left: " + status.WhyStopped(res.StopReason) + "."
 }
 
 // cutShort says that a dry run was told to stop: it would have found at least what it did.
 func cutShort(res janitor.Result) bool {
 	return res.DryRun && res.Outcome == janitor.Partial && res.StopReason == janitor.StopCancelled
-}
-
-// stopped says in plain words why a run ended before its work did.
-var stopped = map[janitor.StopReason]string{
-	janitor.StopMaxRows:     "the budget of --max-rows is spent",
-	janitor.StopMaxRunTime:  "the time of --max-run-time is up",
-	janitor.StopCancelled:   "it was told to stop",
-	janitor.StopLeft:        "other transactions, tables or triggers hold them",
-	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"math"
 	"testing"
 	"time"
 
@@ -60,18 +59,6 @@ func TestSentenceWithoutARun(t *testing.T) {
 	}
 	if got := sentence(janitor.Result{Outcome: janitor.Partial, StopReason: janitor.StopCancelled}, nil); got != "Stopped before it began, as it was told to." {
 		t.Error(got)
-	}
-}
-
-func TestThousands(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int64]string{
-		0: "0", 7: "7", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567", -1: "-1", -999: "-999", -1000: "-1,000",
-		-123456: "-123,456", math.MaxInt64: "9,223,372,036,854,775,807", math.MinInt64: "-9,223,372,036,854,775,808",
-	} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d: got %s", n, got)
-		}
 	}
 }
 
@@ -174,7 +161,7 @@ func TestWouldTake(t *testing.T) {
 		{0.5, 1000, 40 * time.Second},
 		{0.5, 1_000_000, 2 * deleteCost * time.Second},
 	} {
-		if got := (&service{config: config{Load: c.load, MaxRate: c.rate}, worked: time.Second}).wouldTake(dry); got != c.want {
+		if got := wouldTake(dry, time.Second, c.load, c.rate); got != c.want {
 			t.Errorf("at load %v and rate %d: %s, want %s", c.load, c.rate, got, c.want)
 		}
 	}

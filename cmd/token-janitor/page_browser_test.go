@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
@@ -127,11 +130,12 @@ func (b *browser) shoot(name string) {
 }
 
 // seen is a service whose page has something of everything.
-func seen() *service {
-	s := testService("postgres://ada:"+secret+"@db/app", io.Discard)
+func seen(t *testing.T) *service {
+	t.Helper()
+	s := testService(t, io.Discard, "--database-url=postgres://ada:"+secret+"@db/app")
 	h := &s.history
-	h.ready()
-	h.looked(migrations.State{Revision: migrations.Head, AtHead: true}, nil)
+	h.Ready()
+	h.SchemaChecked(migrations.State{Revision: migrations.Head, AtHead: true}, nil)
 	began := time.Now().Add(-20 * 15 * time.Minute)
 	for i := range 19 {
 		res := janitor.Result{
@@ -153,17 +157,17 @@ func seen() *service {
 		if i == 17 { // the one after it does not look
 			res.Space = janitor.Space{Known: true, LiveRows: 412_300, DeadRows: 23_100, TableBytes: 84 << 20, IndexBytes: 97 << 20, Vacuumed: time.Now().Add(-2 * time.Hour)}
 		}
-		h.add(res, err)
+		h.Add(res, err)
 	}
-	h.plan(time.Now().Add(12 * time.Minute))
+	h.Plan(time.Now().Add(12 * time.Minute))
 	return s
 }
 
 // TestPageInABrowser looks at the page as people do.
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
-	s := seen()
-	web := httptest.NewServer(s.server().Handler)
+	s := seen(t)
+	web := httptest.NewServer(newPages(s).server().Handler)
 	defer web.Close()
 	b := openBrowser(t, web.URL)
 	b.do(chromedp.EmulateViewport(1000, 800))
@@ -200,10 +204,10 @@ func TestPageInABrowser(t *testing.T) {
 	// It refreshes by itself, and touches only what differs: what the reader did stays.
 	b.script(`document.querySelector("details").open = true; document.querySelector("details .scroll").focus();
 		scrollTo(0, 200); before = document.activeElement.getBoundingClientRect().top`)
-	s.history.begins()
-	s.history.hearRest(janitor.Rest{Cause: janitor.ForRate, For: 1500 * time.Millisecond})
-	s.history.hearBatch(janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 2000, Window: 2000, Took: time.Millisecond, Done: janitor.Counts{Expired: 4000}, About: 16000})
-	s.history.hearRest(janitor.Rest{Cause: janitor.ForVacuum, For: 2 * time.Second})
+	s.history.Begin()
+	s.history.RecordRest(janitor.Rest{Cause: janitor.ForRate, For: 1500 * time.Millisecond})
+	s.history.RecordBatch(janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 2000, Window: 2000, Took: time.Millisecond, Done: janitor.Counts{Expired: 4000}, About: 16000})
+	s.history.RecordRest(janitor.Rest{Cause: janitor.ForVacuum, For: 2 * time.Second})
 	b.script(`document.dispatchEvent(new Event("visibilitychange"))`) // as when its tab is shown again
 	b.becomes(`document.getElementById("now").checkVisibility()`)
 	is(b, "document.querySelector('progress').position", 0.25)
@@ -212,8 +216,8 @@ func TestPageInABrowser(t *testing.T) {
 	is(b, "document.activeElement === document.querySelector('details .scroll')", true)
 	is(b, "Math.round(document.activeElement.getBoundingClientRect().top - before)", 0)
 	b.shoot("running")
-	s.history.add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, Began: time.Now()}, errors.New("<i>no</i>"))
-	s.history.looked(migrations.State{}, &migrations.ContractError{Problems: []migrations.Problem{{What: "no index leads with expires_at", Remedy: "CREATE INDEX ON t (expires_at)"}}})
+	s.history.Add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, Began: time.Now()}, errors.New("<i>no</i>"))
+	s.history.SchemaChecked(migrations.State{}, &migrations.ContractError{Problems: []migrations.Problem{{What: "no index leads with expires_at", Remedy: "CREATE INDEX ON t (expires_at)"}}})
 	b.becomes(`document.title === "Failed: token-janitor"`) // by its own clock
 	is(b, "document.querySelector('.state strong').innerText", "Failed.")
 	is(b, "[...document.querySelectorAll('code')].some(n => n.innerText === 'CREATE INDEX ON t (expires_at)')", true)
@@ -234,9 +238,9 @@ func TestPageInABrowser(t *testing.T) {
 // TestStatusJSON is the page for machines; neither it nor the page holds a secret.
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
-	s := seen()
+	s := seen(t)
 	text := page(t, s, "/status.json")
-	var got status
+	var got status.Status
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
@@ -246,8 +250,8 @@ func TestStatusJSON(t *testing.T) {
 	if strings.Contains(text+page(t, s, "/"), secret) {
 		t.Error("the password is there")
 	}
-	if len(got.Settings) != len(settable(&s.config)) {
-		t.Errorf("%d settings of %d", len(got.Settings), len(settable(&s.config)))
+	if len(got.Settings) != len(s.InForce()) {
+		t.Errorf("%d settings of %d", len(got.Settings), len(s.InForce()))
 	}
 }
 
@@ -255,8 +259,8 @@ func TestStatusJSON(t *testing.T) {
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	s := seen()
-	s.server().Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	s := seen(t)
+	newPages(s).server().Handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	for _, tag := range []string{"style", "script"} {
 		_, text, _ := strings.Cut(w.Body.String(), "<"+tag+">")
 		text, _, _ = strings.Cut(text, "</"+tag+">")
@@ -264,4 +268,10 @@ func TestPolicy(t *testing.T) {
 			t.Errorf("%q lacks %q", w.Header(), want)
 		}
 	}
+}
+
+// digest is a source of a Content-Security-Policy: this text and no other.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

@@ -12,35 +12,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
-
-// TestProgress: what is to go is told of the pass under way, by its own speed.
-func TestProgress(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newProgress(time.Now())
-		if _, _, known := p.toGo(time.Now()); known || p.look(time.Now()).Pass != "" {
-			t.Error("it knows before it heard")
-		}
-		time.Sleep(10 * time.Second) // synctest's clock
-		p.hearBatch(janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Done: janitor.Counts{Expired: 900}, About: 900}, time.Now())
-		if _, _, known := p.toGo(time.Now()); known {
-			t.Error("it knows of more than was estimated")
-		}
-		p.hearBatch(janitor.Batch{Reason: janitor.Revoked, Pass: janitor.Revoked, Took: time.Second, Done: janitor.Counts{Expired: 900, Revoked: 50}, About: 200}, time.Now())
-		time.Sleep(time.Second)
-		if rows, left, known := p.toGo(time.Now()); !known || rows != 150 || left != 6*time.Second {
-			t.Errorf("%d rows and %s to go (%t), want 150 and 6s: 50 of 200 took 2s", rows, left, known)
-		}
-		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: 2 * time.Second})
-		p.hearRest(janitor.Rest{Cause: janitor.ForLoad, For: time.Second})
-		if got := resting(p.look(time.Now()).Rested); got != "3s for --load" {
-			t.Errorf("rested %q", got)
-		}
-	})
-}
 
 // TestProgressIsTold in a line each half minute, in the metrics at each batch, and no more
 // when the run is over.
@@ -48,14 +23,14 @@ func TestProgressIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
-		s.history.begins()
+		s := testService(t, &log)
+		s.history.Begin()
 		began := time.Now()
 		batch := janitor.Batch{Reason: janitor.Expired, Pass: janitor.Expired, Rows: 1000, Took: time.Second, About: 400_000}
 		for time.Since(began) < 100*time.Second {
 			time.Sleep(time.Second)
 			batch.Done.Expired += 1000
-			s.hearBatch(batch)
+			s.recordBatch(batch)
 		}
 		var told []string
 		for line := range strings.Lines(log.String()) {
@@ -84,13 +59,13 @@ func TestProgressIsTold(t *testing.T) {
 		log.Reset()
 		for range 60 {
 			time.Sleep(time.Second)
-			s.hearRest(janitor.Rest{Cause: janitor.ForVacuum, For: time.Second})
+			s.recordRest(janitor.Rest{Cause: janitor.ForVacuum, For: time.Second})
 		}
 		if n := strings.Count(log.String(), " waits_for=vacuum\n"); n != 2 {
 			t.Errorf("told %d times in a minute what it waits for:\n%s", n, &log)
 		}
 		batch.About = -1
-		s.hearBatch(batch)
+		s.recordBatch(batch)
 		metrics("progress_rows 100000", "remaining_rows NaN", "eta_seconds NaN")
 		s.metrics.Run(janitor.Result{Outcome: janitor.Drained, StopReason: janitor.StopDrained, Began: began})
 		metrics("progress_rows 0", "remaining_rows 0", "eta_seconds 0")
@@ -112,13 +87,13 @@ func TestProgressAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	expired := func() int64 { return count(t, conn, `expires_at < now() - interval '1 hour'`) }
-	atWork := func(d *started) (r *running, err error) {
+	atWork := func(d *started) (r *status.Running, err error) {
 		resp, err := http.Get("http://" + d.addr + "/status.json")
 		if err != nil {
 			return nil, err
 		}
 		defer resp.Body.Close()
-		var st status
+		var st status.Status
 		if err := json.NewDecoder(resp.Body).Decode(&st); err != nil {
 			return nil, err
 		}
@@ -130,7 +105,7 @@ func TestProgressAfterKill(t *testing.T) {
 	for left := int64(due); left > due/4; {
 		d := start(t, "", url, "--load=1", "--max-rate=30000", "--batch-max-rows=1000")
 		began := left
-		var last *running
+		var last *status.Running
 		err := again(t.Context(), func() error {
 			r, err := atWork(d)
 			if err != nil {

@@ -3,12 +3,12 @@ package main
 import (
 	"net/http/httptest"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/metrics"
 )
 
@@ -39,14 +39,10 @@ func TestReadme(t *testing.T) {
 	}
 
 	var flags []string
-	fallback := regexp.MustCompile(`default:([^,]*)`)
-	for f := range reflect.TypeFor[config]().Fields() {
-		if f.Tag.Get("conf") == "" {
-			continue
-		}
-		flag := "`--" + kebab(f.Name) + "`"
-		if m := fallback.FindStringSubmatch(f.Tag.Get("conf")); m != nil {
-			flag += "`" + m[1] + "`"
+	for _, setting := range new(config.Flags).InForce() {
+		flag := "`" + setting.Flag + "`"
+		if setting.Default != "" {
+			flag += "`" + setting.Default + "`"
 		}
 		flags = append(flags, flag)
 	}

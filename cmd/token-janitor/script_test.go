@@ -97,7 +97,7 @@ func TestScripts(t *testing.T) {
 type stage struct {
 	tb     testing.TB
 	held   []*pgx.Conn
-	daemon *daemon
+	daemon *daemonProcess
 }
 
 type stageKey struct{}

@@ -18,22 +18,32 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 	"github.com/hyphagraph/token-janitor/migrations"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-// testService is a service with the defaults that matter, which logs to log.
-func testService(databaseURL string, log io.Writer) *service {
+// configure is what these flags, and nothing else, make of the configuration.
+func configure(t *testing.T, flags ...string) config.Config {
+	t.Helper()
+	cfg, err := config.Parse(config.Program{Args: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// testService is a service without jitter and rests, which logs to log.
+func testService(t *testing.T, log io.Writer, flags ...string) *service {
+	t.Helper()
+	flags = append([]string{
+		"--schedule=@every 1h", "--schedule-jitter=0s", "--run-on-start=false", "--listen=127.0.0.1:0",
+		"--batch-max-rows=1000", "--load=1", "--max-rate=0", "--connect-timeout=10s",
+	}, flags...)
 	return &service{
-		config: config{
-			DatabaseURL: databaseURL, Schedule: "@every 1h", Listen: "127.0.0.1:0", Migrate: "upgrade", Table: "refresh_tokens",
-			KeepExpired: time.Hour, KeepRevoked: 168 * time.Hour, MaxClockSkew: time.Minute,
-			BatchMaxRows: 1000, BatchGoal: 50 * time.Millisecond, Load: 1,
-			LockTimeout: 100 * time.Millisecond, StatementTimeout: 5 * time.Second,
-			ConnectTimeout: 10 * time.Second, ShutdownTimeout: 10 * time.Second,
-		},
+		Config:  configure(t, flags...),
 		log:     slog.New(slog.NewTextHandler(log, nil)),
 		metrics: metrics.New(build()),
 	}
@@ -45,8 +55,7 @@ func TestBootBacksOff(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
-		s.DatabaseURLFile = filepath.Join(dir, "url")
+		s := testService(t, &log, "--database-url-file="+filepath.Join(dir, "url"))
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
 		var tries []time.Time
@@ -73,7 +82,7 @@ func TestBootBacksOff(t *testing.T) {
 		if n := strings.Count(log.String(), "waiting for the database"); n < 10 || n > 12 {
 			t.Errorf("told %d times in an hour, want every five minutes:\n%s", n, &log)
 		}
-		if got := s.history.view().unready(); !strings.Contains(got, "waiting: --database-url-file: open ") {
+		if got := s.history.View().Unready(); !strings.Contains(got, "waiting: --database-url-file: open ") {
 			t.Errorf("the page says %q", got)
 		}
 	})
@@ -84,8 +93,7 @@ func TestBootTellsWhatChanges(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := testService("", &log)
-		s.DatabaseURLFile = file
+		s := testService(t, &log, "--database-url-file="+file)
 		tries := 0
 		_, err := s.boot(t.Context(), migrations.Check, func(error) bool {
 			tries++
@@ -116,16 +124,17 @@ func write(t *testing.T, file, text string) {
 func TestTickWhileAnotherIsAtWorkIsCounted(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	s := testService("postgres://nobody@127.0.0.1:1/none", &log)
-	s.running.Lock()
-	s.alone(t.Context())
-	s.alone(t.Context())
-	s.running.Unlock()
+	s := testService(t, &log, "--database-url=postgres://nobody@127.0.0.1:1/none")
+	d := &daemon{service: s}
+	d.running.Lock()
+	d.runAlone(t.Context())
+	d.runAlone(t.Context())
+	d.running.Unlock()
 	if got := page(t, s, "/metrics"); !strings.Contains(got, "\ntoken_janitor_ticks_skipped_total 2\n") ||
 		!strings.Contains(got, "\ntoken_janitor_runs_total{outcome=\"failed\"} 0\n") {
 		t.Errorf("metrics:\n%s", got)
 	}
-	s.alone(t.Context())
+	d.runAlone(t.Context())
 	if got := page(t, s, "/metrics"); !strings.Contains(got, "\ntoken_janitor_runs_total{outcome=\"failed\"} 1\n") {
 		t.Errorf("metrics:\n%s", got)
 	}
@@ -135,7 +144,7 @@ func TestTickWhileAnotherIsAtWorkIsCounted(t *testing.T) {
 func page(t *testing.T, s *service, path string) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.server().Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	newPages(s).server().Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Body.String()
 }
 
@@ -149,11 +158,11 @@ func TestPanicInATick(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s := testService(url, &log)
-	s.BatchMaxRows = 1
-	s.history.ready()
+	s := testService(t, &log, "--database-url="+url, "--batch-max-rows=1")
+	s.history.Ready()
 	s.onBatch = func(janitor.Batch) { panic("a fault of ours") }
-	s.alone(t.Context())
+	d := &daemon{service: s}
+	d.runAlone(t.Context())
 	if got := page(t, s, "/readyz"); got != "the last run failed: panic: a fault of ours\n" {
 		t.Errorf("ready? %q", got)
 	}
@@ -161,7 +170,7 @@ func TestPanicInATick(t *testing.T) {
 		t.Errorf("no stack in the log:\n%s", got)
 	}
 	s.onBatch = nil
-	s.alone(t.Context())
+	d.runAlone(t.Context())
 	if got := page(t, s, "/readyz"); got != "ok\n" {
 		t.Errorf("ready after the next tick? %q\n%s", got, &log)
 	}
@@ -191,14 +200,13 @@ func dial(t *testing.T, url string) *pgx.Conn {
 func TestDaemonLeavesNoGoroutine(t *testing.T) {
 	url := pgtemp.Head(t)
 	before := goleak.IgnoreCurrent()
-	s := testService(url, io.Discard)
-	s.RunOnStart = true
+	s := testService(t, io.Discard, "--database-url="+url, "--run-on-start")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan int)
-	go func() { ended <- s.serve(ctx) }()
+	go func() { ended <- (&daemon{service: s}).serve(ctx) }()
 	if err := again(t.Context(), func() error {
-		if v := s.history.view(); len(v.Runs) == 0 || v.Next.IsZero() {
+		if v := s.history.View(); len(v.Runs) == 0 || v.Next.IsZero() {
 			return errors.New("no run yet, or no next one planned")
 		}
 		return nil
@@ -215,10 +223,9 @@ func TestDaemonLeavesNoGoroutine(t *testing.T) {
 // TestStatusPageEscapes what comes from the server.
 func TestStatusPageEscapes(t *testing.T) {
 	t.Parallel()
-	s := testService("", io.Discard)
-	s.Table = `<b>"t"</b>`
-	s.history.ready()
-	s.history.add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("<script>alert(1)</script>\nmore"))
+	s := testService(t, io.Discard, `--table="<b>t</b>"`)
+	s.history.Ready()
+	s.history.Add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("<script>alert(1)</script>\nmore"))
 	if got := page(t, s, "/"); strings.Contains(got, "<script>alert") || strings.Contains(got, "<b>") {
 		t.Errorf("the page:\n%s", got)
 	}

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 	"github.com/hyphagraph/token-janitor/migrations"
@@ -18,30 +20,28 @@ import (
 
 // service is the janitor at work: as a daemon, or once.
 type service struct {
-	config
+	config.Config
 	log       *slog.Logger
 	metrics   *metrics.Metrics
-	history   history
-	onBatch   func(janitor.Batch) // hears of a run's batches, beside the metrics
+	history   status.History
+	onBatch   func(janitor.Batch) // gets a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
-	running sync.Mutex // a tick at a time; it guards what follows
-	floors  map[janitor.Reason]string
-	began   time.Time // when a run last began at the start and not at the floors
-	told    time.Time // when a run at work last wrote a line
+	// One tick at a time has these.
+	floors   map[janitor.Reason]string
+	began    time.Time // when a run last began at the start and not at the floors
+	reported time.Time // when a run at work last wrote a line
 
 	worked time.Duration // what the batches took, of all runs
 }
 
-func newService(cfg config) *service {
-	level := slog.LevelInfo
-	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked with the flags
-	options := &slog.HandlerOptions{Level: level}
+func newService(cfg config.Config) *service {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	var handler slog.Handler = slog.NewTextHandler(os.Stderr, options)
 	if cfg.LogFormat == "json" {
 		handler = slog.NewJSONHandler(os.Stderr, options)
 	}
-	s := &service{config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
+	s := &service{Config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
 	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
 	s.metrics.TokenLifetime(cfg.TokenLifetime)
 	if cfg.TokenLifetime > cfg.KeepRevoked {
@@ -49,7 +49,7 @@ func newService(cfg config) *service {
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
 	if fault, value := zoneFault(); fault != "" && len(cfg.Args) == 0 { // no command has times to tell
-		s.log.Warn(fault+": the times of this log, and of a --schedule without CRON_TZ, are in UTC", "value", clip(value))
+		s.log.Warn(fault+": the times of this log, and of a --schedule without CRON_TZ, are in UTC", "value", text.Clip(value))
 	}
 	return s
 }
@@ -62,7 +62,7 @@ const startAgain = 23 * time.Hour
 // history and log. Its error is the run's, and has been logged.
 func (s *service) tick(ctx context.Context, attempt func(context.Context) (janitor.Result, migrations.State, error)) (janitor.Result, migrations.State, error) {
 	began := time.Now()
-	s.history.begins()
+	s.history.Begin()
 	res, state, err := attempt(ctx)
 	if res.Outcome == "" { // it did not get as far as a run
 		res = janitor.Result{
@@ -74,7 +74,7 @@ func (s *service) tick(ctx context.Context, attempt func(context.Context) (janit
 		}
 	}
 	s.metrics.Run(res)
-	s.history.add(res, err)
+	s.history.Add(res, err)
 	s.report(res, err)
 	return res, state, err
 }
@@ -100,7 +100,7 @@ func (s *service) first(ctx context.Context) (res janitor.Result, state migratio
 		res, ran = s.run(ctx, conn, state.Table)
 	})
 	if ran != nil {
-		err = plainly(ran)
+		err = text.OneLineError(ran)
 	}
 	return res, state, err
 }
@@ -113,7 +113,7 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 	}
 	settings.Floors = s.floors
 	res, err := janitor.Run(ctx, conn, settings)
-	res.Refusal = oneLine(res.Refusal)
+	res.Refusal = text.OneLine(res.Refusal)
 	if len(res.Floors) > 0 {
 		s.floors = res.Floors
 	}
@@ -123,8 +123,8 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 // connected does something over a connection of its own. A panic in it is an error: it
 // must end neither the daemon nor its schedule.
 func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err error) {
-	defer func() { err = plainly(err) }()
-	conn, err := s.connect(ctx)
+	defer func() { err = text.OneLineError(err) }()
+	conn, err := connect(ctx, s.Database)
 	if err != nil {
 		return err
 	}
@@ -146,9 +146,9 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
-	state.Revision = oneLine(state.Revision) // whatever it was, it is only shown from here on
+	state.Revision = text.OneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
-	s.history.looked(state, err)
+	s.history.SchemaChecked(state, err)
 	if state.Upgraded {
 		s.log.Info("schema upgraded", "revision", state.Revision)
 	}
@@ -176,8 +176,8 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		YieldToVacuum:    s.YieldToVacuum,
 		YieldToLockWaits: s.YieldToLockWaits,
 		DryRun:           s.DryRun,
-		OnRest:           s.hearRest,
-		OnBatch:          s.hearBatch,
+		OnRest:           s.recordRest,
+		OnBatch:          s.recordBatch,
 	}
 }
 
@@ -214,7 +214,7 @@ func (s *service) report(res janitor.Result, err error) {
 			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
 	}
-	if next := s.history.view().Next; !next.IsZero() {
+	if next := s.history.View().Next; !next.IsZero() {
 		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {

@@ -1,0 +1,52 @@
+package text
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// Humanize is about how long d is, as one says it.
+func Humanize(d time.Duration) string {
+	for _, unit := range []struct {
+		is    time.Duration
+		name  string
+		below float64 // where the next unit says it well enough
+	}{
+		{time.Second, "second", 90},
+		{time.Minute, "minute", 90},
+		{time.Hour, "hour", 48},
+	} {
+		n := math.Round(d.Seconds() / unit.is.Seconds())
+		switch {
+		case n < 1:
+			return "a moment"
+		case n < unit.below:
+			return Plural(int64(n), unit.name)
+		}
+	}
+	if d == math.MaxInt64 { // since -infinity
+		return "ever"
+	}
+	return Plural(int64(math.Round(d.Hours()/24)), "day")
+}
+
+// ShortDuration is d without the zero minutes and seconds that String appends.
+func ShortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// Seconds is the duration of so many, the longest one for more than that holds.
+func Seconds(s float64) time.Duration {
+	if s >= time.Duration(math.MaxInt64).Seconds() {
+		return math.MaxInt64
+	}
+	return time.Duration(s * float64(time.Second))
+}
