@@ -31,7 +31,7 @@ func TestSentence(t *testing.T) {
 		{janitor.Partial, janitor.StopMaxRunTime, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: the time of --max-run-time is up.", 3},
 		{janitor.Partial, janitor.StopLeft, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.", 3},
 		{janitor.Partial, janitor.StopTableLocked, some, true, nil, "Dry run: would delete 1,234 tokens; overdue ones are left: the table is locked, by DDL or maintenance.", 3},
-		{janitor.Partial, janitor.StopCancelled, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: it was told to stop.", 0},
+		{janitor.Partial, janitor.StopCancelled, some, false, nil, "Deleted 1,234 tokens; overdue ones may be left: it was told to stop.", 3},
 		{janitor.Failed, janitor.StopError, some, false, errors.New("two\nlines"), "Deleted 1,234 tokens, then failed: two lines", 1},
 		{janitor.Failed, janitor.StopClockSkew, janitor.Counts{}, true, errors.New("clocks"), "Dry run: would delete 0 tokens, then failed: clocks", 1},
 	} {
@@ -57,7 +57,7 @@ func TestSentenceWithoutARun(t *testing.T) {
 	if got := sentence(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, errors.New("no\nserver")); got != "Failed: no server" {
 		t.Error(got)
 	}
-	if got := sentence(janitor.Result{Outcome: janitor.Partial, StopReason: janitor.StopCancelled}, nil); got != "Stopped before it began, as it was told to." {
+	if got := sentence(janitor.Result{Outcome: janitor.Partial, StopReason: janitor.StopCancelled}, nil); got != "Stopped before it began, as it was told to; it does not know what is overdue." {
 		t.Error(got)
 	}
 }
@@ -98,19 +98,19 @@ func TestSummary(t *testing.T) {
 	}{
 		{"json", func(b *bytes.Buffer) error { return printJSON(b, res, state, nil, 0) },
 			`{"outcome":"partial","stop_reason":"rows_left","dry_run":false,"deleted":{"expired":1200,"revoked":34},` +
-				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":5,"referenced":6,"refused":0},"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":5,"referenced":6,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
 				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
 		{"json of an early end", func(b *bytes.Buffer) error {
 			return printJSON(b, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, migrations.State{}, errors.New(`a "word"`), 0)
 		},
 			`{"outcome":"failed","stop_reason":"error","dry_run":false,"deleted":{"expired":0,"revoked":0},` +
-				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
 				`"duration_seconds":0,"cutoffs":null,"schema_revision":"","error":"a \"word\""}` + "\n"},
 		{"json of a dry run", func(b *bytes.Buffer) error { return printJSON(b, dry, state, nil, 90*time.Second) },
 			`{"outcome":"drained","stop_reason":"drained","dry_run":true,"deleted":{"expired":0,"revoked":0},` +
 				`"would_delete":{"expired":1200,"revoked":0},"due":{"expired":{"oldest":"-infinity","newest":"2026-05-04T03:02:00.5Z"},` +
-				`"revoked":{"oldest":null,"newest":null},"about_seconds":90},"rows_left":{"locked":0,"referenced":0,"refused":0},"uncertain_rows":0,"batches":2,"longest_batch_seconds":0,` +
+				`"revoked":{"oldest":null,"newest":null},"about_seconds":90},"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":2,"longest_batch_seconds":0,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
 				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
 		{"text of a dry run", func(b *bytes.Buffer) error { return printText(b, dry, state, nil, 90*time.Second) },
@@ -132,10 +132,11 @@ schema    005_add_audit_logs
   expired    1,200  2026-05-04T03:02:01Z
   revoked       34  2026-04-27T04:02:01Z
 
-left    5 locked, 6 referenced by another table, 0 refused by a trigger or rule
-took    2s in 8 batches, the longest 1.5ms
-rate    617 rows/s
-schema  005_add_audit_logs
+overdue  unknown
+left     5 locked, 6 referenced by another table, 0 refused by a trigger or rule
+took     2s in 8 batches, the longest 1.5ms
+rate     617 rows/s
+schema   005_add_audit_logs
 `},
 	} {
 		var b bytes.Buffer

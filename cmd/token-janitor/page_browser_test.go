@@ -176,7 +176,7 @@ func TestPageInABrowser(t *testing.T) {
 	is(b, "document.querySelectorAll('svg g').length", 19)
 	is(b, "document.getElementById('now').checkVisibility()", false)
 	is(b, "document.querySelectorAll('.bar-failed').length", 1)
-	is(b, "document.querySelector('section[aria-labelledby=space] p').innerText", "It takes 84 MB and its indexes 97 MB. It has about 412,300 rows and 23,100 dead ones that wait for a vacuum; the last was 2 hours ago.")
+	is(b, "document.querySelector('section[aria-labelledby=space] p').innerText", "It takes 84 MB and its indexes 97 MB. It has about 412,300 rows and about 23,100 dead ones that wait for a vacuum; the last was 2 hours ago.")
 	is(b, "[...document.querySelectorAll('.why')].map(n => n.innerText).filter(w => w !== 'nothing was left to do').join('|')",
 		"other transactions, tables or triggers hold them: 2 locked, 1 refused, the server says “tokens of an audit stay”|"+
 			"the connection is lost: unexpected EOF; up to 900 tokens more may be gone, the answer was lost")
