@@ -418,7 +418,7 @@ func TestFamilyModel(t *testing.T) {
 							onto[k] = fmt.Sprintf("md5('%03d')::uuid", row)
 						}
 					}
-					values = append(values, fmt.Sprintf(`(md5('%[1]03d')::uuid, '00000000-0000-0000-0000-000000000001', '%[1]03d', '%[2]s', %[3]t, nullif('%[4]s', '')::timestamptz, %[5]s, %[6]s)`,
+					values = append(values, fmt.Sprintf(`(md5('%03[1]d')::uuid, '00000000-0000-0000-0000-000000000001', '%03[1]d', '%[2]s', %[3]t, nullif('%[4]s', '')::timestamptz, %[5]s, %[6]s)`,
 						i, expires, revokedAt != "", revokedAt, onto[0], onto[1]))
 				}
 				tab.exec(`TRUNCATE refresh_tokens`)

@@ -152,17 +152,17 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	oid := pgx.NamedArgs{"oid": r.session.oid}
-	facts := facts{partitions: map[int64]pgx.Identifier{}}
+	known := facts{partitions: map[int64]pgx.Identifier{}}
 	err := r.batcher.ask(ctx,
-		query{statement("facts"), oid, into(&facts.hasDeleteTrigger, &facts.mayUpdate)},
-		query{statement("partitions"), oid, facts.scanPartitions},
-		facts.keys.query(r.session.oid),
+		query{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.mayUpdate)},
+		query{statement("partitions"), oid, known.scanPartitions},
+		known.keys.query(r.session.oid),
 		r.heap.query(r.session.oid))
 	if err != nil {
 		return fmt.Errorf("look for triggers, rules, partitions and keys: %w", err)
 	}
-	r.family = newFamily(r.batcher, facts.keys, cutoffs.args())
-	if err := r.begin(ctx, expired, facts); err != nil {
+	r.family = newFamily(r.batcher, known.keys, cutoffs.args())
+	if err := r.begin(ctx, expired, known); err != nil {
 		return err
 	}
 
@@ -182,7 +182,7 @@ func (r *run) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.begin(ctx, revoked, facts)
+	return r.begin(ctx, revoked, known)
 }
 
 // newPass is a pass over the index on key, from one key to another.

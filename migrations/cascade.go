@@ -222,11 +222,11 @@ func (c *cascades) problems() []Problem {
 		}
 		slices.SortStableFunc(links, func(a, b link) int { return distance(a) - distance(b) })
 		for _, l := range links {
-			chain := append(slices.Clip(chain), l)
+			longer := append(slices.Clip(chain), l)
 			if l.harm() != "" {
-				list = append(list, Problem{What: chainWhat(chain), Remedy: chainRemedy(chain)})
+				list = append(list, Problem{What: chainWhat(longer), Remedy: chainRemedy(longer)})
 			} else if _, leads := c.far[l.effect]; leads {
-				follow(l.effect, chain)
+				follow(l.effect, longer)
 			}
 		}
 	}

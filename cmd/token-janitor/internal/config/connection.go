@@ -204,8 +204,8 @@ func (c connection) hosts() ([]Host, error) {
 		return nil, fmt.Errorf("%s and port are lists of different lengths", c.from("host"))
 	}
 	var hosts []Host
-	for i, name := range names {
-		name, port := splitPort(name)
+	for i, given := range names {
+		name, port := splitPort(given)
 		if port == "" {
 			port = strings.Trim(ports[i], blanks)
 		}

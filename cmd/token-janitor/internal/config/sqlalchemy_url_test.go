@@ -120,11 +120,11 @@ func drawURL(t *rapid.T) (url string, several bool) {
 // database and each parameter of the query.
 func TestSQLAlchemyReadsTheSame(t *testing.T) {
 	t.Parallel()
-	real := startSQLAlchemy(t)
+	genuine := startSQLAlchemy(t)
 	compared, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		url, several := drawURL(t)
-		want := real.reads(t, url)
+		want := genuine.reads(t, url)
 		scheme, rest, _ := strings.Cut(url, "://")
 		got, err := sqlalchemyURL(rest)
 		switch {
