@@ -485,7 +485,8 @@ func TestFamilyModel(t *testing.T) {
 				res := tab.run(s)
 				got.Expired += res.Deleted.Expired
 				got.Revoked += res.Deleted.Revoked
-				if got != want || res.Left != left || (res.Outcome == Drained) != (left.Total() == 0) {
+				// By which cause is not told of a row that is held and would stay anyway.
+				if got != want || res.Left.Total() != left.Total() || (res.Outcome == Drained) != (left.Total() == 0) {
 					t.Fatalf("run: %+v; deleted %+v, want %+v, left %+v", res, got, want, left)
 				}
 				if overdue := res.Overdue[Expired].Rows + res.Overdue[Revoked].Rows; overdue != left.Total() {
