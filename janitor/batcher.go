@@ -164,6 +164,24 @@ func (b *batcher) tableLocked(ctx context.Context) (locked bool, err error) {
 	return locked, err
 }
 
+// awaitTable waits while DDL keeps the table locked. It reports whether it had to, and returns
+// stopped(StopTableLocked) if the table is locked for as long as lockTimeoutsInARow batches would
+// have waited.
+func (b *batcher) awaitTable(ctx context.Context) (waited bool, err error) {
+	for range lockTimeoutsInARow {
+		locked, err := b.tableLocked(ctx)
+		if err != nil || !locked {
+			return waited, err
+		}
+		waited = true
+		b.pause(ctx, Rest{Cause: ForLoad, For: b.LockTimeout})
+		if ctx.Err() != nil {
+			return true, stopped(StopCancelled)
+		}
+	}
+	return true, stopped(StopTableLocked)
+}
+
 // ready rests as long as the last batch and the throttle ask, then reports whether another batch
 // may begin.
 func (b *batcher) ready(ctx context.Context) error {

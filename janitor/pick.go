@@ -3,6 +3,7 @@ package janitor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -165,6 +166,11 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 		done, err = p.together(ctx, g)
 	}
 	state := sqlState(err)
+	if state == lockNotAvailable {
+		if waited, stop := p.batcher.awaitTable(ctx); waited || stop != nil {
+			return picked{}, []group{g}, stop
+		}
+	}
 	switch {
 	case err == nil:
 		return done, smaller, nil
@@ -252,6 +258,11 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 			smaller = append(smaller, group{failed.slice(from, min(from+g.step, n)), 1})
 		}
 		return done, smaller, nil
+	}
+	if slices.Contains(states, lockNotAvailable) {
+		if waited, stop := p.batcher.awaitTable(ctx); waited || stop != nil {
+			return done, failed.split(1, 1), stop
+		}
 	}
 	for i, state := range states {
 		p.countLeft(&done.tally, state, messages[i], nil)

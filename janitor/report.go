@@ -30,12 +30,18 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 	if left.Rows > 0 {
 		left.Oldest = p.tally.oldest
 	}
-	if p.reader == nil {
-		left.Known = p.missed.why == ""
-		return left, left.Known && left.Rows == 0
+	if p.reader == nil && p.missed.why == "" {
+		return left, left.Rows == 0
 	}
-	rows, oldest, all, err := p.overdueFrom(ctx, p.cursor.at, OverdueCap)
-	left = Overdue{Known: err == nil, Rows: p.cursor.leftBelow + rows, Oldest: max(left.Oldest, oldest), AtLeast: err == nil && !all}
+	from, below := p.cursor.at, p.cursor.leftBelow
+	if p.missed.why != "" { // what was missed may lie anywhere
+		from, below = p.cursor.start, 0
+	}
+	rows, oldest, all, err := p.overdueFrom(ctx, from, OverdueCap)
+	if err == nil && all && rows == 0 {
+		p.missed.why = ""
+	}
+	left = Overdue{Known: err == nil, Rows: below + rows, Oldest: max(left.Oldest, oldest), AtLeast: err == nil && !all}
 	return left, left.Rows == 0 && all && err == nil
 }
 

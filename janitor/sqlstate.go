@@ -1,7 +1,6 @@
 package janitor
 
 import (
-	"cmp"
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,9 +27,9 @@ const (
 // does, and that is found by trying. Only where data is corrupt, nothing more is touched.
 func isRowError(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	// Severity is in the language of the server; SeverityUnlocalized came with PostgreSQL 9.6, and
-	// a pooler may not send it. FATAL ends the session.
-	return ok && cmp.Or(e.SeverityUnlocalized, e.Severity) == "ERROR" && e.Code != dataCorrupted && e.Code != indexCorrupted
+	// Severity is in the language of the server. SeverityUnlocalized may be missing behind a proxy;
+	// then the SQLSTATE alone tells. FATAL ends the session.
+	return ok && (e.SeverityUnlocalized == "ERROR" || e.SeverityUnlocalized == "") && e.Code != dataCorrupted && e.Code != indexCorrupted
 }
 
 // keepsRow reports whether a SQLSTATE is one with which a constraint or a trigger keeps a row on

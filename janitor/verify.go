@@ -63,6 +63,8 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 	switch {
 	case f.blocks.empty() && f.heap.files != c.heap.files:
 		f.event = rewritten
+	case f.blocks.empty() && f.heap.longest > c.left.end: // moved rows may lie in what the table grew by
+		f.blocks = f.heap.blocks(c.left.end, f.heap.longest)
 	case f.blocks.empty():
 		f.event = counted
 	}
