@@ -54,6 +54,8 @@ func BenchmarkProcess(b *testing.B) {
 	s.connect()
 	s.exec(`CREATE TABLE users (id uuid PRIMARY KEY, email varchar)`)
 	s.exec(`INSERT INTO users VALUES ('00000000-0000-0000-0000-000000000001', 'ada@example.org')`)
+	s.exec(`CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)`)
+	s.exec(`INSERT INTO alembic_version VALUES ('003_add_users')`)
 	s.once("--dry-run=false") // makes the schema
 
 	s.fill(*benchRows)
