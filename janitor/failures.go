@@ -7,13 +7,9 @@ import (
 
 // hopelessRows and hopelessSlow are how many rows may fail in a row, none of them kept on
 // purpose, before it is the statement that fails and not the rows.
-//
-// suddenRows is how many may fail to the end of a pass, and none go, before that is said of a pass
-// that deleted others earlier: the disk was filled, say.
 const (
 	hopelessRows = 5000
 	hopelessSlow = 20
-	suddenRows   = 50
 )
 
 // failures are the rows that failed since one last went, kept by nothing that keeps rows on purpose.
@@ -67,13 +63,11 @@ func (p *picker) hopeless() error {
 	return nil
 }
 
-// everyRowFailed returns the first failure of a pass in which no row went, or none any more, and
-// kept rows for nothing that keeps rows on purpose. Locked and slow rows are counted as such.
+// everyRowFailed returns the first failure of a pass that deleted nothing and kept rows for nothing
+// that keeps rows on purpose. Locked and slow rows are counted as such.
 func (p *picker) everyRowFailed() error {
 	f := &p.failures
-	deleted := p.batcher.totals.deleted
-	noneSince := f.deleted == deleted.Total() && f.rows >= suddenRows
-	if f.first == nil || deleted.Of(p.reason) > 0 && !noneSince || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
+	if f.first == nil || p.batcher.totals.deleted.Of(p.reason) > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
 		return nil
 	}
 	return f.first

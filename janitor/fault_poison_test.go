@@ -267,7 +267,7 @@ func TestLongRefusals(t *testing.T) {
 func TestAnySQLSTATEKeepsOneRow(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{
-		"42501", "55000", "55006", "55P03", "0A000", "40001", "40P01", "42P01", "53400", "25006", "57P03", "54000", "XX000", "F0000", "P0004", "22012", "08006",
+		"42501", "55000", "55006", "55P03", "0A000", "40001", "40P01", "42P01", "53400", "25001", "57P03", "54000", "XX000", "F0000", "P0004", "22012", "08006",
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

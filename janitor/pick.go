@@ -242,7 +242,7 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	var states, messages []string
 	err := p.batcher.run(ctx, p.batch(n, &deleted,
 		query{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
-			"lock_statement", lock, "delete_statement", sql.deleteLocked, "fatal", lostRace,
+			"lock_statement", lock, "delete_statement", sql.deleteLocked, "fatal", batchErrors,
 			// The rows may wait for locks one after another, within one statement_timeout.
 			"lock_timeout", milliseconds(p.batcher.LockTimeout/10)), ignored},
 		p.trigger,
@@ -270,8 +270,9 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	return done, nil, nil
 }
 
-// lostRace matches the SQLSTATEs for which the batch is tried again as a whole.
-const lostRace = "^(40P01|40001|57014)$"
+// batchErrors matches the SQLSTATEs that end a batch as a whole: it lost a race, is out of time, or the
+// server can do no more.
+const batchErrors = "^(40P01|40001|57014|25006|53100|53200|XX001|XX002)$"
 
 // batch is a batch that picks n rows. More than one are not given all the time that one may take:
 // they are split.

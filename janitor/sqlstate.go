@@ -18,18 +18,26 @@ const (
 	insufficientPrivilege = "42501"
 	featureNotSupported   = "0A000"
 	undefinedObject       = "42704"
+	readOnlyTransaction   = "25006"
+	diskFull              = "53100"
+	outOfMemory           = "53200"
 	dataCorrupted         = "XX001"
 	indexCorrupted        = "XX002"
 )
 
 // isRowError reports whether the statement may succeed without some of its rows. A trigger may
 // raise any SQLSTATE, so none says that it concerns the whole statement: what fails for every row
-// does, and that is found by trying. Only where data is corrupt, nothing more is touched.
+// does, and that is found by trying. Only a server that takes no writes, is out of space or memory,
+// or finds corrupt data, is left alone at once.
 func isRowError(err error) bool {
+	switch sqlState(err) {
+	case readOnlyTransaction, diskFull, outOfMemory, dataCorrupted, indexCorrupted:
+		return false
+	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	// Severity is in the language of the server. SeverityUnlocalized may be missing behind a proxy;
 	// then the SQLSTATE alone tells. FATAL ends the session.
-	return ok && (e.SeverityUnlocalized == "ERROR" || e.SeverityUnlocalized == "") && e.Code != dataCorrupted && e.Code != indexCorrupted
+	return ok && (e.SeverityUnlocalized == "ERROR" || e.SeverityUnlocalized == "")
 }
 
 // keepsRow reports whether a SQLSTATE is one with which a constraint or a trigger keeps a row on

@@ -20,8 +20,17 @@ func connect(ctx context.Context, database config.Source) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	where.RuntimeParams["client_encoding"] = "UTF8" // a role's own may lack the letters of what the server says
-	return pgx.ConnectConfig(ctx, where)            // its errors name host, user and database, no secret
+	// A role's own encoding may lack the letters of what the server says.
+	const encoding = "client_encoding"
+	where.RuntimeParams[encoding] = "UTF8"
+	conn, err := pgx.ConnectConfig(ctx, where) // its errors name host, user and database, no secret
+	if err != nil || conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
+		return conn, err
+	}
+	// A database without an encoding may hold what is no text in any: it is taken as it comes.
+	_ = conn.Close(ctx)
+	where.RuntimeParams[encoding] = "SQL_ASCII"
+	return pgx.ConnectConfig(ctx, where)
 }
 
 // unreachable says whether a connection failed for something that passes: nobody

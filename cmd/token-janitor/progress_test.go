@@ -139,12 +139,12 @@ func TestProgressAfterKill(t *testing.T) {
 // stopped at it, each begins where the one before ended, and together they delete all.
 func TestNightly(t *testing.T) {
 	t.Parallel()
-	for budget, stop := range map[string]janitor.StopReason{"--max-rows=700": janitor.StopMaxRows, "--max-run-time=150ms": janitor.StopMaxRunTime} {
+	for budget, stop := range map[string]janitor.StopReason{"--max-rows=700": janitor.StopMaxRows, "--max-run-time=400ms": janitor.StopMaxRunTime} {
 		t.Run(budget, func(t *testing.T) {
 			t.Parallel()
 			url := pgtemp.Head(t)
 			conn, path := dial(t, url), program(t)
-			const due = 3000
+			const due = 9000
 			live := backlog(t, conn, due)
 			var deleted int64
 			for night := 1; ; night++ {
