@@ -94,15 +94,23 @@ func (rec *recorder) watch(t testing.TB) func(from reader, what event, to reader
 	}
 }
 
-// require fails the test unless each of these was taken.
-func (rec *recorder) require(t testing.TB, want ...transition) {
-	t.Helper()
+// missing are those of some transitions that were not taken.
+func (rec *recorder) missing(want []transition) (missing []transition) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	for _, tr := range want {
 		if rec.taken[tr] == 0 {
-			t.Errorf("never taken: %s", tr)
+			missing = append(missing, tr)
 		}
+	}
+	return missing
+}
+
+// require fails the test unless each of these was taken.
+func (rec *recorder) require(t testing.TB, want ...transition) {
+	t.Helper()
+	for _, tr := range rec.missing(want) {
+		t.Errorf("never taken: %s", tr)
 	}
 }
 

@@ -89,19 +89,24 @@ func TestModel(t *testing.T) {
 		{name: "rewritten under a sweep", wide: true, tune: sweepAll, beside: []string{`VACUUM FULL refresh_tokens`}},
 		{name: "rewritten under ties", wide: true, tune: tiesByBlocks, beside: []string{`VACUUM FULL refresh_tokens`}},
 	}
-	taken, ran := &recorder{}, atomic.Int64{}
-	t.Run("tables", func(t *testing.T) {
-		for _, m := range models {
-			t.Run(m.name, func(t *testing.T) {
-				t.Parallel()
-				ran.Add(1)
-				m.check(t, taken)
-			})
+	taken := &recorder{}
+	// Some transitions are rare: the models are checked again until each was taken.
+	for round := 1; round == 1 || round <= 10 && len(taken.missing(mapped)) > 0 && !t.Failed(); round++ {
+		var ran atomic.Int64
+		t.Run(fmt.Sprintf("tables %d", round), func(t *testing.T) {
+			for _, m := range models {
+				t.Run(m.name, func(t *testing.T) {
+					t.Parallel()
+					ran.Add(1)
+					m.check(t, taken)
+				})
+			}
+		})
+		if int(ran.Load()) < len(models) { // -run chose some
+			return
 		}
-	})
-	if int(ran.Load()) == len(models) { // else -run chose some
-		taken.require(t, mapped...)
 	}
+	taken.require(t, mapped...)
 }
 
 // touch moves the rows that nobody holds, which stay what they are.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -110,41 +111,67 @@ func statement(name string) string { return render(name, nil, nil) }
 // @floor and sends as a parameter; :key is a piece of text. A cast, ::text, is neither.
 var variable = regexp.MustCompile(`::|:'([a-z_]+)'|:([a-z_]+)`)
 
-// render is the text of a file for pgx. The files are written for psql. It panics on a misspelt
-// name, of a file or of a piece, and on a piece of own that the file does not use: no run can
-// mend that.
-func render(name string, shared, own pieces) string {
+// part is a stretch of a statement's text, or what takes the place of a piece.
+type part struct{ text, piece string }
+
+// parsed are the files in their parts, by name.
+var parsed sync.Map
+
+// parse reads a file for pgx. The files are written for psql.
+func parse(name string) []part {
+	if parts, ok := parsed.Load(name); ok {
+		return parts.([]part)
+	}
 	text, err := files.ReadFile("sql/" + name + ".sql")
 	if err != nil {
 		panic(fmt.Sprintf("embedded statement: %v", err))
 	}
-	var code strings.Builder // without the comments, which would travel with every batch
+	var lines strings.Builder // without the comments, which would travel with every batch
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
-			code.WriteString(line)
+			lines.WriteString(line)
 		}
 	}
-	unused := maps.Clone(own)
-	rendered := variable.ReplaceAllStringFunc(strings.TrimSpace(code.String()), func(found string) string {
-		groups := variable.FindStringSubmatch(found)
-		value, piece := groups[1], groups[2]
+	code := strings.TrimSpace(lines.String())
+	var parts []part
+	end := 0
+	for _, at := range variable.FindAllStringSubmatchIndex(code, -1) {
 		switch {
-		case value != "":
-			return "@" + value
-		case piece == "":
-			return found // a cast
+		case at[2] >= 0:
+			parts = append(parts, part{text: code[end:at[0]] + "@" + code[at[2]:at[3]]})
+		case at[4] >= 0:
+			parts = append(parts, part{text: code[end:at[0]]}, part{piece: code[at[4]:at[5]]})
+		default:
+			parts = append(parts, part{text: code[end:at[1]]}) // a cast
 		}
-		delete(unused, piece)
-		if text, ok := own[piece]; ok {
-			return text
+		end = at[1]
+	}
+	parts = append(parts, part{text: code[end:]})
+	parsed.Store(name, parts)
+	return parts
+}
+
+// render is the text of a file, with pieces in their places. It panics on a misspelt name, of a file or
+// of a piece, and on a piece of own that the file does not use: no run can mend that.
+func render(name string, shared, own pieces) string {
+	unused := maps.Clone(own)
+	var rendered strings.Builder
+	for _, p := range parse(name) {
+		text := p.text
+		if p.piece != "" {
+			delete(unused, p.piece)
+			var known bool
+			if text, known = own[p.piece]; !known {
+				text, known = shared[p.piece]
+			}
+			if !known {
+				panic(fmt.Sprintf("statement %s: nothing to put in place of :%s", name, p.piece))
+			}
 		}
-		if text, ok := shared[piece]; ok {
-			return text
-		}
-		panic(fmt.Sprintf("statement %s: nothing to put in place of :%s", name, piece))
-	})
+		rendered.WriteString(text)
+	}
 	for piece := range unused {
 		panic(fmt.Sprintf("statement %s has no :%s", name, piece))
 	}
-	return rendered
+	return rendered.String()
 }

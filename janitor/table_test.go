@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,13 @@ import (
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
-func TestMain(m *testing.M) { pgtemp.Main(m) }
+func TestMain(m *testing.M) {
+	// Each check is three runs on a real table, and there are many models. The command line may ask for more.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
+	pgtemp.Main(m)
+}
 
 // noon is when the tests' runs take place, unless they ask the real clocks.
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 123456000, time.UTC)
