@@ -61,7 +61,7 @@ type Flags struct {
 
 	Migrate      string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
 	Table        string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
-	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table in env.py); may be schema-qualified"`
+	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table and version_table_schema in env.py); may be schema-qualified"`
 	Yes          bool   `conf:"help:with migrate downgrade only: do drop the table"`
 
 	_ group `group:"output"`
