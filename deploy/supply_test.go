@@ -54,11 +54,11 @@ func TestSameBytesTwice(t *testing.T) {
 	}
 }
 
-// The bill of materials that the README has people make names each module that is in
+// The bill of materials that DEPLOY.md has people make names each module that is in
 // the binary, in its version, and no other.
 func TestBillOfMaterials(t *testing.T) {
 	t.Parallel()
-	_, command, _ := strings.Cut(read(t, "../README.md"), "\n    go tool ")
+	_, command, _ := strings.Cut(read(t, "../.github/DEPLOY.md"), "\n    go tool ")
 	command, _, _ = strings.Cut(command, " > ")
 	args := append([]string{"tool"}, strings.Fields(command)...)
 	binary := shipped(t)

@@ -8,7 +8,7 @@ import (
 
 // BenchmarkRevoked is the cost of a row that the revoked pass deletes over that of one
 // that the expired pass does, with as many live rows beside it or ten times as many: with
-// an index on revoked_at, as the README advises, and without. One DELETE of the same rows
+// an index on revoked_at, as SCHEMA.md advises, and without. One DELETE of the same rows
 // tells what of it is the table's: those revoked lie among the live ones, on more pages.
 func BenchmarkRevoked(b *testing.B) {
 	server := benchServer(b)

@@ -24,6 +24,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	cfg, err := config.Parse(config.Program{
 		Args: os.Args[1:], Environ: os.Environ(), Version: build().Version, Description: describe(build()),
+		Width: columns(os.Stdout),
 	})
 	switch printed := config.Printed(""); {
 	case errors.As(err, &printed):

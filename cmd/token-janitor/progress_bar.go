@@ -89,3 +89,12 @@ func (b *progressBar) start(title string, most int64) *progressbar.ProgressBar {
 func watched(out *os.File) bool {
 	return term.IsTerminal(int(out.Fd())) && os.Getenv("TERM") != "dumb"
 }
+
+// columns is the width of a terminal, 0 where there is none.
+func columns(out *os.File) int {
+	width, _, err := term.GetSize(int(out.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}

@@ -7,23 +7,17 @@ import (
 	"strings"
 )
 
-// commands are the positional arguments there are: the words, and what they do.
-var commands = [][2]string{
+// commands are the positional arguments there are.
+var commands = []entry{
 	{"migrate upgrade", "bring the schema to head"},
-	{"migrate downgrade", "one step back: drops the table; wants --yes, or --dry-run to tell what would go"},
+	{"migrate downgrade", "take it one step back: drops the table; wants --yes, or --dry-run to tell what would be lost"},
 	{"migrate current", "print the database's revision"},
 	{"migrate history", "print the revisions"},
-	{"healthcheck", "ask the daemon at --listen whether it is ready (0 = yes)"},
+	{"healthcheck", "ask the daemon at --listen whether it is ready; exit code 0 = yes"},
 	{"completion bash", "print a completion script; also zsh and fish"},
 	{"man", "print the manual page"},
-}
-
-func listCommands() string {
-	text := "\nCOMMANDS\n  (none)             daemon: run on a schedule; serve status page and metrics\n"
-	for _, c := range commands {
-		text += fmt.Sprintf("  %-17s  %s\n", c[0], c[1])
-	}
-	return text
+	{"help", "print this, as --help does"},
+	{"version", "print the version, as --version does"},
 }
 
 // steps are the second words of the commands that want one.
@@ -46,8 +40,8 @@ func command(words []string) error {
 		return fmt.Errorf("unknown command \"%s %s\": %[1]s wants one of %[3]s", words[0], shown(words[1]), strings.Join(of, ", "))
 	case wantsOne:
 		long = 2
-	case words[0] != "healthcheck" && words[0] != "man":
-		return fmt.Errorf("unknown command %q: want migrate, healthcheck, completion or man", shown(words[0]))
+	case !slices.Contains(firsts(), words[0]):
+		return fmt.Errorf("unknown command %q: want %s", shown(words[0]), strings.Join(firsts(), ", "))
 	}
 	if len(words) > long {
 		return fmt.Errorf("%q is one argument too many behind %s", shown(words[long]), strings.Join(words[:long], " "))

@@ -25,13 +25,13 @@ func (s Setting) value() (words []string, file, none bool) {
 }
 
 // firsts are the first words of commands.
-func firsts() string {
+func firsts() []string {
 	var words []string
 	for _, c := range commands {
-		first, _, _ := strings.Cut(c[0], " ")
+		first, _, _ := strings.Cut(c.name, " ")
 		words = append(words, first)
 	}
-	return strings.Join(slices.Compact(words), " ")
+	return slices.Compact(words)
 }
 
 func bash(settings []Setting) string {
@@ -44,7 +44,7 @@ _token_janitor() {
 	for _, first := range slices.Sorted(maps.Keys(steps)) {
 		fmt.Fprintf(&b, "\t%s) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;;\n", first, strings.Join(steps[first], " "))
 	}
-	flags := firsts()
+	flags := strings.Join(firsts(), " ")
 	for _, s := range settings {
 		flags += " " + s.Flag
 		words, file, none := s.value()
@@ -77,7 +77,7 @@ func zsh(settings []Setting) string {
 		}
 		fmt.Fprintf(&b, "\t\t'%s[%s]%s' \\\n", s.Flag, quote.Replace(s.Meaning), value)
 	}
-	fmt.Fprintf(&b, "\t\t'--help[show help]' '--version[show the version]' \\\n\t\t'1:command:(%s)' \\\n", firsts())
+	fmt.Fprintf(&b, "\t\t'--help[show help]' '--version[show the version]' \\\n\t\t'1:command:(%s)' \\\n", strings.Join(firsts(), " "))
 	b.WriteString("\t\t'2:step:{ case $words[CURRENT-1] in")
 	for _, first := range slices.Sorted(maps.Keys(steps)) {
 		fmt.Fprintf(&b, " %s) compadd %s ;;", first, strings.Join(steps[first], " "))
@@ -103,7 +103,7 @@ func fish(settings []Setting) string {
 		fmt.Fprintf(&b, "complete -c token-janitor -l %s%s -d '%s'\n", strings.TrimPrefix(s.Flag, "--"), value, quote.Replace(s.Meaning))
 	}
 	b.WriteString("complete -c token-janitor -l help -d 'show help'\ncomplete -c token-janitor -l version -d 'show the version'\n")
-	fmt.Fprintf(&b, "complete -c token-janitor -n __fish_use_subcommand -a '%s'", firsts())
+	fmt.Fprintf(&b, "complete -c token-janitor -n __fish_use_subcommand -a '%s'", strings.Join(firsts(), " "))
 	for _, first := range slices.Sorted(maps.Keys(steps)) {
 		fmt.Fprintf(&b, "\ncomplete -c token-janitor -n '__fish_seen_subcommand_from %s' -a '%s'", first, strings.Join(steps[first], " "))
 	}

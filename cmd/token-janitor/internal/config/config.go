@@ -14,54 +14,71 @@ import (
 
 const prefix = "TOKEN_JANITOR"
 
-// Flags is everything that can be set, as it was given. A flag's name is its field's, in kebab case;
-// its variable is TOKEN_JANITOR_ and the same in capitals. (conf splits tags at
-// commas and takes what is in quotes for a type: the help texts do without.)
+// Flags is everything that can be set, as it was given, and the one table of it: --help, the manual page,
+// completions and REFERENCE.md are made of it. A flag's name is its field's, in kebab case; its variable is
+// TOKEN_JANITOR_ and the same in capitals. A flag belongs to the group above it.
 type Flags struct {
 	conf.Version
 	Args conf.Args
 
-	DatabaseURL     string `conf:"mask,help:libpq URL or DSN; the form of SQLAlchemy too. Not given: DATABASE_URL; then the PG* of libpq"`
-	DatabaseURLFile string `conf:"help:file that holds the URL; read at every connect"`
-
-	Once   bool   `conf:"help:do one run and exit"`
-	DryRun bool   `conf:"help:count what would be deleted and delete nothing (implies --once)"`
-	Output string `conf:"default:text,help:summary of --once on stdout: text or json"`
-
-	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE"`
-	ScheduleJitter time.Duration `conf:"default:30s,help:each tick starts at random within this"`
-	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
+	_ group `group:"what to delete"`
 
 	KeepExpired   time.Duration `conf:"default:1h,help:how long an expired token stays"`
-	KeepRevoked   time.Duration `conf:"default:168h,help:how long a revoked token stays (counted from revoked_at)"`
+	KeepRevoked   time.Duration `conf:"default:168h,help:how long a revoked token stays, counted from revoked_at"`
 	TokenLifetime time.Duration `conf:"default:0s,help:longest life the API gives a token; bounds the search for revoked ones; 0 = unknown"`
 	MaxClockSkew  time.Duration `conf:"default:1m,help:a run refuses when the clocks of server and janitor differ by more"`
+	DryRun        bool          `conf:"help:count what would be deleted, delete nothing and leave the schema alone; implies --once"`
+
+	_ group `group:"how gently"`
 
 	BatchMaxRows     int           `conf:"default:100000,help:rows of the largest batch"`
 	BatchGoal        time.Duration `conf:"default:50ms,help:how long a batch should take; its size adapts"`
-	Load             float64       `conf:"default:0.5,help:share of the time at work; in (0 to 1]"`
-	MaxRate          int           `conf:"default:20000,help:rows deleted per second; 0 = no limit"`
+	Load             float64       `conf:"default:0.5,help:share of the time that a run works; above 0 and at most 1"`
+	MaxRate          int           `conf:"default:20000,help:rows deleted per second (20,000 are about 5 MB/s of WAL); 0 = no limit"`
 	MaxRows          int64         `conf:"default:0,help:rows deleted in one run; 0 = no limit"`
 	MaxRunTime       time.Duration `conf:"default:0s,help:duration of one run; 0 = no limit"`
-	MaxReplicaLag    time.Duration `conf:"default:0s,help:wait while a standby is further behind than this; 0 = do not look"`
-	MaxWALRetained   text.ByteSize `conf:"default:0,help:wait while slots or the archive keep back more WAL than this (such as 2GB); 0 = do not look"`
-	YieldToVacuum    bool          `conf:"help:wait while a vacuum is at work on the table"`
+	MaxReplicaLag    time.Duration `conf:"default:0s,help:wait while a standby is further behind than this (needs pg_read_all_stats); 0 = do not look"`
+	MaxWALRetained   text.ByteSize `conf:"default:0,help:wait while slots or the archive keep back more WAL than this, such as 2GB; 0 = do not look"`
+	YieldToVacuum    bool          `conf:"help:wait while a vacuum works on the table"`
 	YieldToLockWaits bool          `conf:"help:wait while a session at the table waits for a lock"`
 	LockTimeout      time.Duration `conf:"default:100ms,help:longest wait for a lock"`
 	StatementTimeout time.Duration `conf:"default:5s,help:longest statement"`
-	ConnectTimeout   time.Duration `conf:"default:30s,help:how long --once and migrate wait for database and schema; the daemon waits for ever"`
+
+	_ group `group:"when"`
+
+	Once           bool          `conf:"help:do one run and exit"`
+	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE"`
+	ScheduleJitter time.Duration `conf:"default:30s,help:each run on schedule starts at random within this; no longer than the schedule's interval"`
+	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
+
+	_ group `group:"connection"`
+
+	DatabaseURL     string        `conf:"mask,help:libpq URL or DSN, or SQLAlchemy's URL; not given: DATABASE_URL, then libpq's PG*"`
+	DatabaseURLFile string        `conf:"help:file that holds the URL; read at every connect, so a rotated password is picked up"`
+	ConnectTimeout  time.Duration `conf:"default:30s,help:how long --once and migrate wait for database and schema; the daemon waits for ever"`
+
+	_ group `group:"schema"`
 
 	Migrate      string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
 	Table        string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
-	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table in env.py); may be schema-qualified"`
+	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table and version_table_schema in env.py); may be schema-qualified"`
 	Yes          bool   `conf:"help:with migrate downgrade only: do drop the table"`
 
+	_ group `group:"output"`
+
+	Output    string `conf:"default:text,help:summary of --once on stdout: text or json; logs go to stderr"`
+	LogLevel  string `conf:"default:info,help:debug or info or warn or error"`
+	LogFormat string `conf:"default:text,help:text or json"`
+
+	_ group `group:"server"`
+
 	Listen          string        `conf:"default::9856,help:address of status page and metrics"`
-	WebConfigFile   string        `conf:"help:TLS and basic auth of the address; see exporter-toolkit"`
-	LogLevel        string        `conf:"default:info,help:debug or info or warn or error"`
-	LogFormat       string        `conf:"default:text,help:text or json"`
+	WebConfigFile   string        `conf:"help:TLS and basic auth of the address, in exporter-toolkit's form"`
 	ShutdownTimeout time.Duration `conf:"default:10s,help:how long a signal waits for the batch in flight"`
 }
+
+// group names the flags below it, up to the next group.
+type group struct{}
 
 // choices are the values of flags that take one of a few words.
 var choices = map[string][]string{
@@ -87,6 +104,7 @@ type Program struct {
 	Environ     []string // as os.Environ returns it
 	Version     string
 	Description string
+	Width       int // of the terminal that --help is read on, in columns; 0 = none, then no line is broken
 }
 
 // Printed is what --help, --version and the commands that only print do print.
@@ -113,11 +131,7 @@ func Parse(p Program) (Config, error) {
 	}
 	switch args.wanted {
 	case help:
-		usage, err := conf.UsageInfo(prefix, &f)
-		if err != nil {
-			return Config{}, err
-		}
-		return Config{}, Printed(usage + listCommands() + afterwords)
+		return Config{}, Printed(usage(f.InForce(), p.Width))
 	case version:
 		return Config{}, Printed("token-janitor " + p.Description)
 	}
@@ -140,13 +154,3 @@ func getenv(environ []string) func(string) string {
 	}
 	return func(name string) string { return variables[name] }
 }
-
-const afterwords = `
-EXIT CODES
-  0 done (or another janitor is at work)  1 failed
-  2 bad usage or configuration            3 overdue rows are left
-
-SIGNALS
-  SIGTERM SIGINT SIGHUP  end after the batch in flight; a second one kills
-  SIGUSR1                a run now
-  SIGUSR2                pause the schedule, or resume it`

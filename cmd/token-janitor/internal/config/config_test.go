@@ -1,13 +1,11 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -74,25 +72,6 @@ func arrives(t *testing.T, name, value string, environ []string, args ...string)
 	}
 	if got := fmt.Sprint(cfg.settable()[name].Interface()); got != value {
 		t.Errorf("--%s %s arrives as %q", name, value, got)
-	}
-}
-
-// TestHelpNamesEveryVariable holds our names of flags and variables to those of conf, which
-// writes the help.
-func TestHelpNamesEveryVariable(t *testing.T) {
-	t.Parallel()
-	_, err := Parse(Program{Args: []string{"--help"}})
-	var help Printed
-	if !errors.As(err, &help) {
-		t.Fatalf("got %v, want the help", err)
-	}
-	for name := range new(Flags).settable() {
-		if !regexp.MustCompile(`(?m)^ +--` + name + ` `).MatchString(string(help)) {
-			t.Errorf("no --%s", name)
-		}
-		if !regexp.MustCompile(`(?m)^ +` + variable(name) + ` `).MatchString(string(help)) {
-			t.Errorf("no %s", variable(name))
-		}
 	}
 }
 

@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // man is the manual page, in roff, of what Flags declares.
@@ -11,37 +12,38 @@ func man(settings []Setting, version string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `.TH TOKEN\-JANITOR 1 "" "token\-janitor %s" ""
 .SH NAME
-token\-janitor \- delete refresh tokens that expired, and revoked ones that are old
+token\-janitor \- delete refresh tokens that have expired, and revoked ones that are old
 .SH SYNOPSIS
 .B token\-janitor
-.RI [ flags ]
+.RI [ options ]
 .RI [ command ]
 .SH DESCRIPTION
 Runs beside an API and shares its PostgreSQL. At boot it makes sure that the schema is at head; then, on a schedule, it
-walks the index on expires_at and deletes refresh tokens that expired, and revoked ones that are old, and serves a status
-page and metrics. Flags go before the command.
+walks the index on expires_at and deletes refresh tokens that have expired, and revoked ones that are old, and serves a status
+page and metrics. Options go before the command.
 .SH COMMANDS
 `, roff(version))
-	for _, c := range commands {
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(c[0]), roff(c[1]))
-	}
-	b.WriteString(".SH OPTIONS\nEach has a variable, TOKEN_JANITOR_ and the flag in capitals with _ for \\-; the flag wins.\n")
-	for _, s := range settings {
-		value := " " + `\fIvalue\fR`
-		if s.kind.Kind() == reflect.Bool {
-			value = ""
+	items(&b, commands)
+	b.WriteString(".SH OPTIONS\nEach has a variable, in brackets; the option wins. Durations are written 90s, 15m, 24h or 7d.\n")
+	grouped(settings, func(group string) { fmt.Fprintf(&b, ".SS %s\n", roff(text.Capitalize(group))) }, func(s Setting) {
+		value := ""
+		if of := s.placeholder(); of != "" {
+			value = ` \fI` + of + `\fR`
 		}
-		fallback := ""
-		if s.Default != "" {
-			fallback = " (default " + s.Default + ")"
-		}
-		fmt.Fprintf(&b, ".TP\n\\fB%s\\fR%s\n%s%s\n", roff(s.Flag), value, roff(s.Meaning), roff(fallback))
-	}
-	for section := range strings.SplitSeq(strings.Trim(afterwords, "\n"), "\n\n") {
-		heading, text, _ := strings.Cut(section, "\n")
-		fmt.Fprintf(&b, ".SH %s\n.nf\n%s\n.fi\n", heading, roff(text))
-	}
+		fmt.Fprintf(&b, ".TP\n\\fB%s\\fR%s\n%s\n", roff(s.Flag), value, roff(s.explained()))
+	})
+	b.WriteString(".SH EXIT STATUS\n")
+	items(&b, exitCodes)
+	b.WriteString(".SH SIGNALS\n")
+	items(&b, signals)
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// items is a list of names with what they mean.
+func items(b *strings.Builder, entries []entry) {
+	for _, e := range entries {
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(e.name), roff(e.meaning))
+	}
 }
 
 // roff is text as it stands.

@@ -105,7 +105,13 @@ func readArgs(args []string, fields map[string]reflect.Value) (read arguments, e
 		}
 		read.flags = append(read.flags, given{name, value})
 	}
-	return read, command(read.positional)
+	if err := command(read.positional); err != nil {
+		return arguments{}, err
+	}
+	if len(read.positional) > 0 && (read.positional[0] == help || read.positional[0] == version) {
+		return arguments{wanted: read.positional[0]}, nil
+	}
+	return read, nil
 }
 
 // option is a flag as an error may show it: its value may be a secret that only the
@@ -165,8 +171,8 @@ func convert(field reflect.Value, written string) (reflect.Value, error) {
 	allowed := ""
 	switch field.Interface().(type) {
 	case time.Duration:
-		value, err = time.ParseDuration(written)
-		allowed = "a duration such as 90s or 15m or 168h"
+		value, err = text.ParseDuration(written)
+		allowed = "a duration such as 90s, 15m, 24h or 7d"
 	case text.ByteSize:
 		var size text.ByteSize
 		err = size.UnmarshalText([]byte(written))

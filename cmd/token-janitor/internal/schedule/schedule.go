@@ -61,7 +61,7 @@ func parse(spec string) (s cron.Schedule, err error) {
 		expression, zone = strings.TrimSpace(rest), zone+" "
 	}
 	if every, ok := strings.CutPrefix(expression, "@every "); ok {
-		d, err := time.ParseDuration(strings.TrimSpace(every))
+		d, err := text.ParseDuration(strings.TrimSpace(every))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%q: %q is not a duration such as 90s or 15m", text.Clip(spec), text.Clip(every))
@@ -70,6 +70,7 @@ func parse(spec string) (s cron.Schedule, err error) {
 		case d%time.Second != 0: // cron would cut it
 			return nil, fmt.Errorf("%q: %s is not in whole seconds", text.Clip(spec), d)
 		}
+		expression = "@every " + d.String() // cron knows no days
 	}
 	fields := strings.Fields(expression)
 	if !strings.HasPrefix(expression, "@") {

@@ -2,6 +2,8 @@ package text
 
 import (
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,6 +43,19 @@ func ShortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+var days = regexp.MustCompile(`[\d.]+d`)
+
+// ParseDuration is time's, and takes days of 24 hours as well: 7d, 1d12h.
+func ParseDuration(s string) (time.Duration, error) {
+	return time.ParseDuration(days.ReplaceAllStringFunc(s, func(d string) string {
+		n, err := strconv.ParseInt(d[:len(d)-1], 10, 32) // 1.5d, or more than a duration holds
+		if err != nil {
+			return d
+		}
+		return strconv.FormatInt(24*n, 10) + "h"
+	}))
 }
 
 // Seconds is the duration of so many, the longest one for more than that holds.
