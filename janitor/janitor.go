@@ -237,9 +237,8 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
 			return err
 		}
-	} else if pace := r.batcher.pace; r.MaxRate > 0 && pace.max < firstRows {
-		// What is due is rare among what this pass reads: a low rate need not slow the reading.
-		p.lookAhead = firstRows
+	} else {
+		p.lookAhead = scanRows // what is due is rare among what it reads
 	}
 	if p.maySweep() {
 		p.density.sampleAfter = r.tuning.sweepAfter

@@ -106,7 +106,7 @@ type Result struct {
 	Batches      map[Reason]int64
 	TimedOut     int64 // batches that took longer than Settings.StatementTimeout
 	LongestBatch time.Duration
-	Window       int // rows a window was cut for at the end
+	Window       int // rows a window was cut for at the end: for Settings.Window of the next run
 	Began        time.Time
 	Duration     time.Duration
 	Rested       map[Cause]time.Duration
