@@ -28,7 +28,7 @@ func TestSlowRowsAreLeft(t *testing.T) {
 	tab.slow(3 * time.Second)
 	s.StatementTimeout = time.Second
 	res := expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Slow: 3}}.of(t, "run", tab.run(s))
-	if res.TimedOut == 0 {
+	if res.BatchesTimedOut == 0 {
 		t.Error("no batch is said to have timed out")
 	}
 	if res.Overdue[Expired].Rows != 2 || res.Overdue[Revoked].Rows != 1 {
@@ -78,8 +78,8 @@ func TestRowsCostMilliseconds(t *testing.T) {
 				if most := firstRows*tt.each*2 + 100*time.Millisecond; res.LongestBatch > most {
 					t.Errorf("the longest batch took %s, want %s at most", res.LongestBatch, most)
 				}
-				if res.Window > tt.most || res.TimedOut > 0 {
-					t.Errorf("a window of %d rows at the end, want %d at most; %d batches timed out", res.Window, tt.most, res.TimedOut)
+				if res.Window > tt.most || res.BatchesTimedOut > 0 {
+					t.Errorf("a window of %d rows at the end, want %d at most; %d batches timed out", res.Window, tt.most, res.BatchesTimedOut)
 				}
 				s.MaxRows, s.Window, windows = 0, res.Window, nil
 				again, err := tab.runAt(t.Context(), noon, s)
