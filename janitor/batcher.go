@@ -89,14 +89,13 @@ func (b *batcher) run(ctx context.Context, w batch) error {
 	if err != nil {
 		return err
 	}
-	b.pace.resize(took, *w.rows)
+	b.pace.resize(took-b.session.trip, *w.rows)
 	b.record(Batch{Reason: w.reason, Rows: *w.rows, Window: window, Took: took})
 	return nil
 }
 
 // record adds a batch to what the run did.
 func (b *batcher) record(batch Batch) {
-	b.lastTook = batch.Took
 	b.totals.batches[batch.Reason]++
 	b.totals.longest = max(b.totals.longest, batch.Took)
 	batch.Done = b.done()
@@ -129,6 +128,7 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 		began := time.Since(b.began)
 		err = b.session.exchangeWithin(ctx, cmp.Or(w.within, b.StatementTimeout), w.queries...)
 		took = time.Since(b.began) - began
+		b.lastTook = took
 		if err != nil {
 			*w.rows = 0 // what was read before the error is not committed
 			if b.session.inDoubt(err) {

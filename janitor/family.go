@@ -194,7 +194,7 @@ func cannotSee(err error) bool {
 // read reads the graph of listed rows. Where it is cut off, it returns the rows from which to read on;
 // none if what the graph lacks cannot matter.
 func (f *family) read(ctx context.Context, rows places, open map[place]bool, told bool) (*graph, places, error) {
-	most := min(familyEdges, edgesPerRow*f.batcher.largest()) + int(rows.len())
+	most := min(familyEdges, edgesPerRow*max(scanRows, f.batcher.largest())) + int(rows.len())
 	g := &graph{}
 	var edges int
 	var last int32 // the row that the last edge references

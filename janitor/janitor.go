@@ -237,9 +237,8 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
 			return err
 		}
-	} else if pace := r.batcher.pace; r.MaxRate > 0 && pace.max < firstRows {
-		// What is due is rare among what this pass reads: a low rate need not slow the reading.
-		p.lookAhead = firstRows
+	} else {
+		p.lookAhead = scanRows // what is due is rare among what it reads
 	}
 	if p.maySweep() {
 		p.density.sampleAfter = r.tuning.sweepAfter
@@ -254,23 +253,23 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 func (r *run) settle(err error) (Result, error) {
 	totals := r.batcher.totals
 	res := Result{
-		DryRun:       r.DryRun,
-		Deleted:      totals.deleted,
-		Would:        r.batcher.counted,
-		Due:          r.ranges,
-		Uncertain:    totals.uncertain,
-		TimedOut:     totals.timedOut,
-		Batches:      totals.batches,
-		LongestBatch: totals.longest,
-		Window:       r.batcher.pace.rows,
-		Began:        r.batcher.began,
-		Duration:     time.Since(r.batcher.began),
-		Rested:       totals.rested,
-		Cutoffs:      r.clocks.cutoffs,
-		ClockSkew:    r.clocks.skew,
-		Overdue:      r.overdue,
-		Space:        r.space,
-		Floors:       map[Reason]string{},
+		DryRun:          r.DryRun,
+		Deleted:         totals.deleted,
+		Would:           r.batcher.counted,
+		Due:             r.ranges,
+		Uncertain:       totals.uncertain,
+		BatchesTimedOut: totals.timedOut,
+		Batches:         totals.batches,
+		LongestBatch:    totals.longest,
+		Window:          r.batcher.pace.rows,
+		Began:           r.batcher.began,
+		Duration:        time.Since(r.batcher.began),
+		Rested:          totals.rested,
+		Cutoffs:         r.clocks.cutoffs,
+		ClockSkew:       r.clocks.skew,
+		Overdue:         r.overdue,
+		Space:           r.space,
+		Floors:          map[Reason]string{},
 	}
 	var all tally
 	doubt := false

@@ -1,13 +1,24 @@
 package janitor
 
-import "time"
+import (
+	"cmp"
+	"math"
+	"time"
+)
 
 const (
-	// firstRows is the window that a run begins with: large enough to be worth its
-	// round trip, small enough for a disk that nobody has measured yet.
-	firstRows = 1000
-	// floorRows is the smallest window that slowness leads to. Below it the round
-	// trip, not the rows, is what takes the time, and shrinking buys nothing.
+	// firstRows is the window that the first run begins with: rows of a table that nobody has
+	// measured may cost milliseconds each, as where a foreign key lacks its index. Rows that cost
+	// little reach a window of thousands in three batches.
+	firstRows = 16
+	// firstGrowth is how many times larger a window may be than the one before, until one has
+	// taken about as long as it should.
+	firstGrowth = 8
+	// scanRows is how many rows are read, to begin with, where few of them are due: reading costs
+	// microseconds a row.
+	scanRows = 1000
+	// floorRows is the window below which slowness leads only if it is the rows that are slow: what a
+	// commit waits for, a disk or a standby, takes as long for fewer.
 	floorRows = 100
 	// ratePerWindow spreads a rate over this many windows a second, so that
 	// 20,000 rows/s are ten windows of 2,000 and not four bursts of 5,000.
@@ -25,9 +36,12 @@ type pace struct {
 	rate int
 	max  int // the largest window
 
-	rows int           // the window now
-	owed time.Duration // rest that load still asks for; negative when it rested too long
-	due  time.Duration // on the run's clock: before this, rate lets no batch begin
+	rows  int           // the window now
+	known bool          // a window took about as long as it should, so rows is not far from right
+	last  sample        // of the last batch that deleted rows
+	fixed time.Duration // what a batch takes besides its rows, as far as two batches tell
+	owed  time.Duration // rest that load still asks for; negative when it rested too long
+	due   time.Duration // on the run's clock: before this, rate lets no batch begin
 }
 
 // longestRest bounds what load asks for; two of it are still a Duration.
@@ -41,7 +55,11 @@ func newPace(s Settings) *pace {
 	if p.rate > 0 {
 		p.max = min(p.max, max(1, p.rate/ratePerWindow))
 	}
-	p.rows = min(firstRows, p.max)
+	first := cmp.Or(s.Window, firstRows)
+	if s.DryRun {
+		first = max(first, scanRows)
+	}
+	p.rows = min(first, p.max)
 	return p
 }
 
@@ -68,21 +86,79 @@ func (p *pace) rested(slept time.Duration) {
 	p.owed = max(p.owed-slept, -p.goal)
 }
 
-// resize cuts the next window for what the last one took and deleted: it grows by a half at
-// most, and shrinks at once to what the goal allows.
-func (p *pace) resize(took time.Duration, deleted int64) {
-	switch {
-	case took > p.goal:
-		p.rows = int(float64(p.rows) * float64(p.goal) / float64(took))
-	case took < p.goal*2/3: // between two thirds and the goal it is right
-		larger := p.rows + max(1, p.rows/2)
-		if deleted < int64(p.rows/4) {
-			larger = min(larger, max(p.rows, sparseRows))
-		}
-		p.rows = larger
-	}
-	p.rows = min(max(p.rows, floorRows), p.max)
+// sample is how long a batch took that deleted so many rows.
+type sample struct {
+	rows int64
+	took time.Duration
 }
 
-// shrink is for a batch that the server refused for its length.
-func (p *pace) shrink() { p.rows = min(max(p.rows/4, floorRows), p.max) }
+// resize cuts the next window for what the last one took, the round trip apart, and deleted. It
+// shrinks at once to what the goal allows. It grows by a half at most, once the pace is known; before,
+// by more, but not beyond what the goal allows either, and only if rows went: what else costs nothing.
+func (p *pace) resize(took time.Duration, deleted int64) {
+	p.rows = min(max(p.next(took, deleted), 1), p.max)
+	if deleted > 0 {
+		p.last = sample{deleted, took}
+	}
+}
+
+// next is the next window, between any bounds.
+func (p *pace) next(took time.Duration, deleted int64) int {
+	allowed := p.within(took)
+	switch {
+	case took > p.goal && p.rows > floorRows:
+		p.known = true
+		return max(allowed, floorRows) // a stall is not yet the rows' fault
+	case took > p.goal:
+		p.known = true
+		p.learnFixed(took, deleted)
+		if took -= p.fixed; took < p.goal*2/3 {
+			return min(p.larger(), floorRows)
+		}
+		return p.within(took)
+	case took >= p.goal*2/3: // it is right
+		p.known = true
+		return p.rows
+	}
+	larger := p.larger()
+	if !p.known {
+		larger = max(larger, min(firstGrowth*p.rows, allowed))
+	}
+	if deleted < int64(p.rows+3)/4 {
+		larger = min(larger, p.sparse())
+	}
+	return larger
+}
+
+// within is how many rows take no longer than the goal, if those of the window took so long.
+func (p *pace) within(took time.Duration) int {
+	return int(min(float64(p.rows)*float64(p.goal)/float64(max(took, 1)), math.MaxInt32))
+}
+
+// larger is the next larger window.
+func (p *pace) larger() int { return p.rows + max(1, p.rows/2) }
+
+// sparse is how large a window may grow of which less than a quarter went.
+func (p *pace) sparse() int {
+	if !p.known {
+		return p.rows
+	}
+	return max(p.rows, sparseRows)
+}
+
+// learnFixed tells, from two batches of which one had half again as many rows, how much of their time
+// more or fewer rows would not have changed.
+func (p *pace) learnFixed(took time.Duration, deleted int64) {
+	few, many := p.last, sample{deleted, took}
+	if few.rows > many.rows {
+		few, many = many, few
+	}
+	if few.rows > 0 && many.rows >= few.rows+(few.rows+1)/2 {
+		slope := max(0, float64(many.took-few.took)/float64(many.rows-few.rows))
+		p.fixed = max(0, few.took-time.Duration(slope*float64(few.rows)))
+	}
+}
+
+// shrink is for a batch that the server refused for its length. By a quarter, for each costs as much
+// as a statement may take.
+func (p *pace) shrink() { p.rows, p.known = min(max(p.rows/4, 1), p.max), true }

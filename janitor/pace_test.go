@@ -18,7 +18,8 @@ func TestPaceFindsItsWindow(t *testing.T) {
 		{name: "in memory", perRow: time.Microsecond, max: 5000, settles: 5000},
 		{name: "slow disk", perRow: 20 * time.Microsecond, max: 5000, settles: 2450},
 		{name: "very slow disk", perRow: 200 * time.Microsecond, max: 5000, settles: 245},
-		{name: "below the floor", perRow: 5 * ms, max: 5000, settles: floorRows},
+		{name: "a child without an index", perRow: 5 * ms, max: 5000, settles: 9},
+		{name: "one at a time", perRow: 60 * ms, max: 5000, settles: 1},
 		{name: "small by order", perRow: time.Microsecond, max: 10, settles: 10},
 	} {
 		t.Run(disk.name, func(t *testing.T) {
@@ -46,6 +47,9 @@ func TestPaceShrinksAtOnce(t *testing.T) {
 	for range 10 {
 		p.resize(ms, int64(p.rows))
 	}
+	if p.rows != 5000 {
+		t.Fatalf("%d rows after ten fast windows", p.rows)
+	}
 	p.resize(500*ms, int64(p.rows)) // ten times the goal
 	if p.rows != 500 {
 		t.Errorf("%d rows after a stall, want 500", p.rows)
@@ -53,6 +57,69 @@ func TestPaceShrinksAtOnce(t *testing.T) {
 	p.resize(time.Hour, int64(p.rows))
 	if p.rows != floorRows {
 		t.Errorf("%d rows after an hour, want the floor", p.rows)
+	}
+}
+
+// A table that nobody has measured costs no batch of seconds, and a fast one two round trips.
+func TestPaceBeginsSmall(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		perRow  time.Duration
+		window  int   // of the last run; 0 = there was none
+		windows []int // the first ones
+	}{
+		{"fast", 2 * time.Microsecond, 0, []int{16, 128, 1024, 5000, 5000}},
+		{"milliseconds a row", 3 * ms, 0, []int{16, 16, 16}},
+		{"tenths of a second a row", 200 * ms, 0, []int{16, 1, 1, 1}},
+		{"fast, and known", 2 * time.Microsecond, 5000, []int{5000, 5000}},
+		{"slow, and known", 40 * ms, 1, []int{1, 1, 1}},
+		{"known, and larger than it may be", 2 * time.Microsecond, 9000, []int{5000}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := settings()
+			s.Window = tt.window
+			p := newPace(s)
+			for i, want := range tt.windows {
+				if p.rows != want {
+					t.Errorf("window %d: %d rows, want %d", i+1, p.rows, want)
+				}
+				p.resize(ms+time.Duration(p.rows)*tt.perRow, int64(p.rows))
+			}
+		})
+	}
+}
+
+// What a commit waits for is not shortened by fewer rows: then a window keeps a hundred. Rows that are
+// slow and a commit that is are told apart.
+func TestPaceKnowsWhatIsSlow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		commit       time.Duration
+		perRow       time.Duration
+		least, most  int // rows, after some batches
+		slowestBatch time.Duration
+	}{
+		{"a far standby", 90 * ms, 10 * time.Microsecond, 60, floorRows, 100 * ms},
+		{"slow rows", 0, 40 * ms, 1, 2, 640 * ms},
+		{"both", 70 * ms, 40 * ms, 1, 2, 710 * ms},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPace(settings())
+			for i := range 60 {
+				took := tt.commit + time.Duration(p.rows)*tt.perRow
+				if took > tt.slowestBatch {
+					t.Errorf("batch %d: %d rows in %s", i+1, p.rows, took)
+				}
+				if i > 20 && (p.rows < tt.least || p.rows > tt.most) {
+					t.Errorf("batch %d: %d rows, want %d to %d", i+1, p.rows, tt.least, tt.most)
+				}
+				p.resize(took, int64(p.rows))
+			}
+		})
 	}
 }
 
@@ -117,6 +184,13 @@ func TestPaceGrowsByWhatGoes(t *testing.T) {
 	for range 20 {
 		p.resize(ms, 0)
 	}
+	if p.rows != firstRows {
+		t.Errorf("windows of %d rows, and none ever went", p.rows)
+	}
+	p.resize(s.BatchGoal, int64(p.rows))
+	for range 20 {
+		p.resize(ms, 0)
+	}
 	if p.rows != sparseRows {
 		t.Errorf("windows of %d rows after many of which nothing went, want %d", p.rows, sparseRows)
 	}
@@ -140,8 +214,8 @@ func TestDryRunKnowsNoRate(t *testing.T) {
 	if rest := p.after(0, ms, 1000); rest.For != 0 {
 		t.Errorf("a rest of %s", rest.For)
 	}
-	if p.rows != firstRows {
-		t.Errorf("windows of %d rows, want %d", p.rows, firstRows)
+	if p.rows != scanRows {
+		t.Errorf("windows of %d rows, want %d: they only read", p.rows, scanRows)
 	}
 }
 

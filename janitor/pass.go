@@ -84,7 +84,7 @@ func (p *pass) run(ctx context.Context) error {
 // again over fewer rows, unless the index is gone, dead entries are the reason, or single rows are.
 func (p *pass) timedOut(ctx context.Context, n int) error {
 	p.batcher.pace.shrink()
-	p.lookAhead = 0
+	p.lookAhead /= 4
 	switch r := p.reader.(type) {
 	case countByIndex:
 		if n > 1 {

@@ -55,14 +55,19 @@ func ctid(block int64) string { return fmt.Sprintf("(%d,0)", block) }
 
 // clearBlocks clears the first blocks of a range and returns them, and what is left of the range.
 func (s *scan) clearBlocks(ctx context.Context, sql regionSQL, all blockRange, key string) (now, rest blockRange, c cleared, err error) {
-	now = all.first(s.batcher.largest())
+	read := s.batcher.largest()
+	// A block of each partition is the least, and the partitions may be many.
+	oversize := s.heap.usual() > int64(read) || !s.batcher.pace.known && read < scanRows
+	if oversize {
+		read = max(read, scanRows)
+	}
+	now = all.first(read)
 	rows := int((now.end - now.next) * s.heap.most())
 	c, err = s.deleter.clear(ctx, region{
-		sql:  sql,
-		args: now.args(s, "floor", key, "rows", rows),
-		rows: rows,
-		// A block of each partition is the least, and the partitions may be many.
-		oversize: s.heap.usual() > int64(s.batcher.largest()),
+		sql:      sql,
+		args:     now.args(s, "floor", key, "rows", rows),
+		rows:     rows,
+		oversize: oversize,
 	})
 	n := now.end - now.next
 	rest = blockRange{now.end, all.end, min(s.heap.most(), max(s.heap.usual(), (c.deleted+c.tally.counted+n-1)/n))}

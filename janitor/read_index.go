@@ -74,7 +74,7 @@ type scan struct {
 	batcher *batcher
 
 	fewTied   int64 // how many rows of one key are few
-	lookAhead int   // a window spans at least so many rows, where few of them are due; 0 = as many as the pace says
+	lookAhead int   // a window spans at least so many rows, where few of them are due
 }
 
 // with is the arguments of a statement: the cutoffs, and more as name, value, name, value.
@@ -98,10 +98,8 @@ type windows struct {
 }
 
 func (w windows) step(ctx context.Context) (found, error) {
-	rows := w.batcher.largest()
-	if rows == w.batcher.pace.max { // nothing was slow
-		rows = max(rows, w.lookAhead)
-	}
+	// Where it spans more rows than a batch may delete, those that are due are listed first.
+	rows := max(w.batcher.largest(), w.lookAhead)
 	c, err := w.deleter.clear(ctx, region{
 		sql:      w.sql.window,
 		args:     w.with("floor", w.from, "until", w.until, "rows", rows),

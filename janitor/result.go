@@ -103,13 +103,13 @@ type Result struct {
 	// answer never came, as the connection was lost. Its commit may have gone through.
 	Uncertain int64
 
-	Batches      map[Reason]int64
-	TimedOut     int64 // batches that took longer than Settings.StatementTimeout
-	LongestBatch time.Duration
-	Window       int // rows a window was cut for at the end
-	Began        time.Time
-	Duration     time.Duration
-	Rested       map[Cause]time.Duration
+	Batches         map[Reason]int64
+	BatchesTimedOut int64 // ended by the server for their length, and tried again with fewer rows; not in Batches
+	LongestBatch    time.Duration
+	Window          int // rows a window was cut for at the end: for Settings.Window of the next run
+	Began           time.Time
+	Duration        time.Duration
+	Rested          map[Cause]time.Duration
 
 	Cutoffs   Cutoffs
 	ClockSkew time.Duration // the server's clock less ours, as far as a round trip can tell

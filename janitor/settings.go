@@ -34,6 +34,10 @@ type Settings struct {
 	// came to lie below since is not seen: leave Floors empty now and then.
 	Floors map[Reason]string
 
+	// Window, from the Result of an earlier run, is what this one begins with, in rows; 0 = few, for
+	// nobody knows yet what a row costs.
+	Window int
+
 	DryRun bool // count what would go, delete nothing
 
 	// Each of these makes the run wait, between two batches, while something else

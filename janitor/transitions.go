@@ -10,6 +10,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 	switch r := p.reader.(type) {
 	case windows:
 		p.density.scanned += f.scanned
+		p.adaptLookAhead(f)
 		switch f.event {
 		case keyFillsAll:
 			return tie{p.scan, r.from}
@@ -74,6 +75,21 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		return p.afterCount(ctx, f)
 	}
 	panic(fmt.Sprintf("no reader comes after %T", p.reader))
+}
+
+// adaptLookAhead sets how many rows the next window spans, if that is not for the pace to say: as
+// many as are read in the time that a batch may take, while few of them are due.
+func (p *pass) adaptLookAhead(f found) {
+	goal, took := p.batcher.BatchGoal, p.batcher.lastTook-p.batcher.session.trip
+	switch {
+	case p.lookAhead <= p.batcher.largest():
+	case f.deleted > f.scanned/4:
+		p.lookAhead = scanRows
+	case took > goal:
+		p.lookAhead = max(1, int(float64(p.lookAhead)*float64(goal)/float64(took)))
+	case took < goal*2/3:
+		p.lookAhead = min(p.lookAhead+p.lookAhead/2, sparseRows)
+	}
 }
 
 // at is the reader that begins at a key: no window has an edge above infinity.

@@ -37,11 +37,12 @@ type countByBlock struct {
 	remaining     Counts // so far
 }
 
-// countedPerRow is how many rows are counted in the time in which one is deleted, about.
+// countedPerRow is how many rows are counted in the time in which one is deleted, about, where
+// nothing makes deletions slow.
 const countedPerRow = 16
 
 func (c countByBlock) step(ctx context.Context) (found, error) {
-	now := c.left.first(countedPerRow * c.batcher.largest())
+	now := c.left.first(countedPerRow * max(scanRows, c.batcher.largest()))
 	f := found{event: countedBlocks, reason: c.reason, blocks: blockRange{now.end, c.left.end, c.left.perBlock}}
 	queries := []query{{c.sql.countByBlock, now.args(c.scan, "floor", c.from, "until", c.until), into(&f.remaining)}}
 	if c.companion != nil {

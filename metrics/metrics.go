@@ -29,6 +29,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	deleted, batches, rested, left *prometheus.CounterVec
+	timedOut                       prometheus.Counter
 	batchDuration, runDuration     prometheus.Histogram
 	batchRows                      prometheus.Gauge
 
@@ -45,8 +46,8 @@ type Metrics struct {
 	liveRows, deadRows, lastVacuum prometheus.Gauge
 	tableSize                      *prometheus.GaugeVec
 
-	schemaAtHead prometheus.Gauge
-	schema       *schemaInfo
+	schemaAtHead, schemaWarnings prometheus.Gauge
+	schema                       *schemaInfo
 
 	mu    sync.Mutex
 	heard heard // of the run in progress, guarded by mu
@@ -65,7 +66,11 @@ func New(b Build) *Metrics {
 		rested: counters("rested_seconds_total", "cause",
 			"Time rested between batches, by what asked for it. Dry runs do not count."),
 		left: counters("tokens_left_total", "cause",
-			"Times that a run left a token that is due to a later run. Dry runs do not count."),
+			"Times that a run left a token that is due to a later run, because its row was locked, referenced by another table, refused by a trigger or rule, or slow: deleting it alone takes longer than a statement may. Dry runs do not count."),
+		timedOut: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: namespace, Name: "batches_timed_out_total",
+			Help: "Batches that the server ended because they took longer than a statement may; they were tried again with fewer rows. Dry runs do not count.",
+		}),
 		// A batch aims at --batch-goal, 50ms, and ends by --statement-timeout, 5s:
 		// the bounds are dense around the one and go past the other.
 		batchDuration: histogram("batch_duration_seconds",
@@ -126,6 +131,8 @@ func New(b Build) *Metrics {
 
 		schemaAtHead: gauge("schema_at_head",
 			"Whether the schema was at this janitor's head revision when last checked."),
+		schemaWarnings: gauge("schema_warnings",
+			"What the last check of the schema found that makes deletions slow, such as a foreign key without an index. 0 = nothing, or not checked yet."),
 		schema: newSchemaInfo(),
 
 		heard: newHeard(),
@@ -150,7 +157,7 @@ func New(b Build) *Metrics {
 	for _, part := range []string{heap, indexes} {
 		m.tableSize.WithLabelValues(part)
 	}
-	for _, cause := range []string{locked, referenced, refused} {
+	for _, cause := range []string{locked, referenced, refused, slow} {
 		m.left.WithLabelValues(cause)
 	}
 
@@ -164,11 +171,11 @@ func New(b Build) *Metrics {
 	build.Set(1)
 
 	m.registry.MustRegister(
-		m.deleted, m.batches, m.rested, m.left, m.batchDuration, m.batchRows,
+		m.deleted, m.batches, m.timedOut, m.rested, m.left, m.batchDuration, m.batchRows,
 		m.gone, m.remaining, m.eta,
 		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
 		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
-		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schema, build,
+		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schemaWarnings, m.schema, build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -210,8 +217,9 @@ func (m *Metrics) Keep(expired, revoked time.Duration) {
 func (m *Metrics) TokenLifetime(d time.Duration) { m.tokenLifetime.Set(d.Seconds()) }
 
 // Schema tells what a check found: the revision that the database is at, "" if it
-// has none, and whether that is the head that this janitor knows.
-func (m *Metrics) Schema(atHead bool, revision string) {
+// has none, whether that is the head that this janitor knows, and how many warnings there are.
+func (m *Metrics) Schema(atHead bool, revision string, warnings int) {
+	m.schemaWarnings.Set(float64(warnings))
 	v := 0.0
 	if atHead {
 		v = 1

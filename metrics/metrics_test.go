@@ -110,7 +110,7 @@ func TestNoSeriesAppearsOrGoesLater(t *testing.T) {
 
 // everything moves every metric off its first value.
 func everything(m *Metrics) {
-	m.Schema(true, "004_add_refresh_tokens")
+	m.Schema(true, "004_add_refresh_tokens", 2)
 	m.Keep(time.Hour, 168*time.Hour)
 	m.TokenLifetime(168 * time.Hour)
 	m.NextRun(time.Unix(1_800_000_000, 0))
@@ -130,7 +130,7 @@ func everything(m *Metrics) {
 	for _, outcome := range janitor.Outcomes {
 		m.Run(janitor.Result{Outcome: outcome, StopReason: janitor.StopDrained, Began: time.Unix(1_790_000_000, 0),
 			Duration: time.Second, ClockSkew: time.Second,
-			Left: janitor.Left{Locked: 1, Referenced: 2},
+			Left: janitor.Left{Locked: 1, Referenced: 2, Refused: 3, Slow: 4}, BatchesTimedOut: 5,
 			Overdue: map[janitor.Reason]janitor.Overdue{
 				janitor.Expired: {Known: true, Rows: 7, Oldest: 1<<63 - 1}}})
 	}
@@ -192,7 +192,7 @@ func TestSchemaIsOneSeries(t *testing.T) {
 		{false, "a\"b\\c\nd", "0", `a\"b\\c\nd`},
 		{false, "\xff\xfe", "0", "\uFFFD"}, // a SQL_ASCII database
 	} {
-		m.Schema(step.atHead, step.revision)
+		m.Schema(step.atHead, step.revision, 0)
 		expect(t, m, map[string]string{
 			"schema_at_head": step.head,
 			`schema_info{revision="` + step.revLabel + `"}`: "1",
@@ -251,7 +251,7 @@ func TestRunsWhileOthersScrape(t *testing.T) {
 				scrape(t, m, "text/plain")
 				m.TickSkipped()
 				m.NextRun(time.Unix(1, 0))
-				m.Schema(true, "004_add_refresh_tokens")
+				m.Schema(true, "004_add_refresh_tokens", 1)
 				m.Keep(1, 1)
 			}
 		})

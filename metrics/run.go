@@ -12,6 +12,7 @@ const (
 	locked     = "locked"
 	referenced = "referenced"
 	refused    = "refused"
+	slow       = "slow"
 )
 
 // The parts of janitor.Space.
@@ -140,6 +141,8 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.left.WithLabelValues(locked).Add(float64(r.Left.Locked))
 	m.left.WithLabelValues(referenced).Add(float64(r.Left.Referenced))
 	m.left.WithLabelValues(refused).Add(float64(r.Left.Refused))
+	m.left.WithLabelValues(slow).Add(float64(r.Left.Slow))
+	m.timedOut.Add(float64(r.BatchesTimedOut))
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

@@ -79,10 +79,12 @@ type summary struct {
 	Overdue        *status.OverdueByReason `json:"overdue"`        // null: it did not look, as a dry run does not
 	UncertainRows  int64                   `json:"uncertain_rows"` // at most so many went beside those deleted
 	Batches        int64                   `json:"batches"`
+	TimedOut       int64                   `json:"batches_timed_out"` // not in batches
 	LongestBatch   float64                 `json:"longest_batch_seconds"`
 	Duration       float64                 `json:"duration_seconds"`
 	Cutoffs        *janitor.Cutoffs        `json:"cutoffs"` // null: it did not come to that
 	SchemaRevision string                  `json:"schema_revision"`
+	SchemaWarnings []status.Problem        `json:"schema_warnings"`
 	Error          *string                 `json:"error"`
 }
 
@@ -129,9 +131,11 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		Overdue:        status.OverdueOf(res),
 		UncertainRows:  res.Uncertain,
 		Batches:        res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
+		TimedOut:       res.BatchesTimedOut,
 		LongestBatch:   res.LongestBatch.Seconds(),
 		Duration:       res.Duration.Seconds(),
 		SchemaRevision: state.Revision,
+		SchemaWarnings: status.Problems(state.Warnings),
 	}
 	if !res.Cutoffs.Expired.IsZero() {
 		sum.Cutoffs = &res.Cutoffs
@@ -177,8 +181,8 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 			fmt.Fprintf(w, "overdue\t%s\n", status.OverdueOf(res))
 		}
 		if res.Left.Total() > 0 {
-			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule\n",
-				text.Thousands(res.Left.Locked), text.Thousands(res.Left.Referenced), text.Thousands(res.Left.Refused))
+			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule, %s too slow for --statement-timeout\n",
+				text.Thousands(res.Left.Locked), text.Thousands(res.Left.Referenced), text.Thousands(res.Left.Refused), text.Thousands(res.Left.Slow))
 			if res.Refusal != "" {
 				fmt.Fprintf(w, "refusal\t%s\n", res.Refusal)
 			}
@@ -188,6 +192,9 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		}
 		fmt.Fprintf(w, "took\t%s in %s batches, the longest %s\n", res.Duration.Round(time.Millisecond),
 			text.Thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
+		if res.BatchesTimedOut > 0 {
+			fmt.Fprintf(w, "timed out\t%s a batch took longer than --statement-timeout, and was tried again with fewer rows\n", text.Plural(res.BatchesTimedOut, "time"))
+		}
 		if n := counts.Total(); n > 0 {
 			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
 		}
@@ -195,6 +202,9 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", text.Humanize(wouldTake))
 		}
 		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
+		for _, problem := range state.Warnings {
+			fmt.Fprintf(w, "warning\t%s\n\tmend: %s\n", problem.What, problem.Remedy)
+		}
 		_ = w.Flush()
 	}
 	_, wrote := io.WriteString(out, b.String())

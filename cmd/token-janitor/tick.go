@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,8 +31,10 @@ type service struct {
 
 	// One tick at a time has these.
 	floors   map[janitor.Reason]string
-	began    time.Time // when a run last began at the start and not at the floors
-	reported time.Time // when a run at work last wrote a line
+	window   int                  // the rows that the last run found right for a batch; 0 = none did
+	warned   []migrations.Problem // of the schema, as last logged
+	began    time.Time            // when a run last began at the start and not at the floors
+	reported time.Time            // when a run at work last wrote a line
 
 	worked time.Duration // what the batches took, of all runs
 }
@@ -111,9 +115,10 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 	if time.Since(s.began) > startAgain {
 		s.floors, s.began = nil, time.Now()
 	}
-	settings.Floors = s.floors
+	settings.Floors, settings.Window = s.floors, s.window
 	res, err := janitor.Run(ctx, conn, settings)
 	res.Refusal = text.OneLine(res.Refusal)
+	s.window = cmp.Or(res.Window, s.window)
 	if len(res.Floors) > 0 {
 		s.floors = res.Floors
 	}
@@ -147,12 +152,26 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	defer stop()
 	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
 	state.Revision = text.OneLine(state.Revision) // whatever it was, it is only shown from here on
-	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
+	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision, len(state.Warnings))
+	for i, w := range state.Warnings {
+		state.Warnings[i] = migrations.Problem{What: text.OneLine(w.What), Remedy: text.OneLine(w.Remedy)}
+	}
 	s.history.SchemaChecked(state, err)
+	s.warn(state.Warnings)
 	if state.Upgraded {
 		s.log.Info("schema upgraded", "revision", state.Revision)
 	}
 	return state, err
+}
+
+// warn logs each warning of the schema that the last check did not have.
+func (s *service) warn(warnings []migrations.Problem) {
+	for _, w := range warnings {
+		if !slices.Contains(s.warned, w) {
+			s.log.Warn("schema: "+w.What, "remedy", w.Remedy)
+		}
+	}
+	s.warned = warnings
 }
 
 // settings are the engine's.
@@ -194,10 +213,13 @@ func (s *service) report(res janitor.Result, err error) {
 		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
 	}
 	if res.Left.Total() > 0 {
-		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused)
+		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused, "left_slow", res.Left.Slow)
 	}
 	if res.Refusal != "" {
 		attrs = append(attrs, "refusal", res.Refusal)
+	}
+	if res.BatchesTimedOut > 0 {
+		attrs = append(attrs, "batches_timed_out", res.BatchesTimedOut)
 	}
 	if res.Uncertain > 0 {
 		attrs = append(attrs, "uncertain_rows", res.Uncertain)

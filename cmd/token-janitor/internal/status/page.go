@@ -135,6 +135,9 @@ func why(e ended) string {
 	if held := held(e); held != "" {
 		reason += ": " + held
 	}
+	if e.TimedOut > 0 {
+		reason += "; " + text.Plural(e.TimedOut, "time") + " a batch took longer than --statement-timeout"
+	}
 	if e.Uncertain > 0 {
 		reason += "; up to " + text.Plural(e.Uncertain, "token") + " more may be gone, the answer was lost"
 	}
@@ -147,7 +150,7 @@ func held(e ended) string {
 	for _, cause := range []struct {
 		rows int64
 		what string
-	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}} {
+	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}, {e.Left.Slow, "too slow for --statement-timeout"}} {
 		if cause.rows > 0 {
 			parts = append(parts, text.Thousands(cause.rows)+" "+cause.what)
 		}

@@ -63,10 +63,12 @@ type schema struct {
 	CheckedAt *time.Time `json:"checked_at"` // null: nobody has looked yet
 	Revision  string     `json:"revision"`
 	Verdict   string     `json:"verdict"`
-	Problems  []problem  `json:"problems"`
+	Problems  []Problem  `json:"problems"`
+	Warnings  []Problem  `json:"warnings"` // what makes deletions slow
 }
 
-type problem struct {
+// Problem is something amiss with the schema, and what mends it.
+type Problem struct {
 	What   string `json:"what"`
 	Remedy string `json:"remedy"`
 }
@@ -78,6 +80,7 @@ type ended struct {
 	StopReason janitor.StopReason `json:"stop_reason"`
 	Deleted    janitor.Counts     `json:"deleted"`
 	Left       janitor.Left       `json:"rows_left"`
+	TimedOut   int64              `json:"batches_timed_out"`
 	Refusal    string             `json:"refusal,omitempty"`        // the server's words on a row that was refused
 	Uncertain  int64              `json:"uncertain_rows,omitempty"` // at most so many went besides
 	Overdue    *int64             `json:"overdue"`                  // null: it could not look
@@ -172,10 +175,7 @@ func (t taken) space() *space {
 }
 
 func (c checked) schema() schema {
-	sc := schema{CheckedAt: known(c.at), Revision: c.state.Revision, Problems: []problem{}}
-	for _, p := range c.problems {
-		sc.Problems = append(sc.Problems, problem(p))
-	}
+	sc := schema{CheckedAt: known(c.at), Revision: c.state.Revision, Problems: Problems(c.problems), Warnings: Problems(c.state.Warnings)}
 	switch {
 	case c.at.IsZero():
 		sc.Verdict = "not checked yet"
@@ -191,9 +191,18 @@ func (c checked) schema() schema {
 	return sc
 }
 
+// Problems is never null.
+func Problems(found []migrations.Problem) []Problem {
+	all := make([]Problem, len(found))
+	for i, p := range found {
+		all[i] = Problem(p)
+	}
+	return all
+}
+
 func (p past) ended() ended {
 	e := ended{
-		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, Refusal: p.Refusal, Uncertain: p.Uncertain,
+		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, TimedOut: p.BatchesTimedOut, Refusal: p.Refusal, Uncertain: p.Uncertain,
 		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
 	}
 	if found := OverdueOf(p.Result); found != nil {

@@ -59,7 +59,7 @@ func TestState(t *testing.T) {
 
 func TestEveryEndIsToldInWords(t *testing.T) {
 	t.Parallel()
-	for _, why := range []janitor.StopReason{janitor.StopMaxRows, janitor.StopMaxRunTime, janitor.StopCancelled, janitor.StopLeft, janitor.StopTableLocked} {
+	for _, why := range []janitor.StopReason{janitor.StopMaxRows, janitor.StopMaxRunTime, janitor.StopCancelled, janitor.StopLeft, janitor.StopUnverified, janitor.StopTableLocked} {
 		if stopped[why] == "" {
 			t.Errorf("no words for %s", why)
 		}
@@ -83,6 +83,8 @@ func TestWhy(t *testing.T) {
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRows}, "the budget of --max-rows is spent"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Locked: 1200, Referenced: 2}},
 			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced"},
+		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Slow: 2}, TimedOut: 3},
+			"other transactions, tables or triggers hold them: 2 too slow for --statement-timeout; 3 times a batch took longer than --statement-timeout"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRunTime, Left: janitor.Left{Refused: 3}, Refusal: "not\nthis one"},
 			"the time of --max-run-time is up: 3 refused, the server says \u201cnot this one\u201d"},
 		{ended{Outcome: janitor.Failed, StopReason: janitor.StopConnection, Error: "the connection is lost", Uncertain: 500},
