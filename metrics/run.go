@@ -92,7 +92,7 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.lastRun.Set(ended)
 	m.Progress(0, 0, 0, true)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
-		m.lastSuccess.Set(ended)
+		m.succeed(ended)
 	}
 	if r.Outcome != janitor.Skipped { // with fifty sidecars, 49 of 50 would say some milliseconds
 		m.runDuration.Observe(r.Duration.Seconds())
@@ -140,6 +140,12 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.left.WithLabelValues(locked).Add(float64(r.Left.Locked))
 	m.left.WithLabelValues(referenced).Add(float64(r.Left.Referenced))
 	m.left.WithLabelValues(refused).Add(float64(r.Left.Refused))
+}
+
+// succeed records when the last success was, in seconds since 1970.
+func (m *Metrics) succeed(at float64) {
+	m.succeeded = at
+	m.lastSuccess.Set(at)
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

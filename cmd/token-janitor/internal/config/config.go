@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/metrics"
 )
 
 const prefix = "TOKEN_JANITOR"
@@ -28,7 +29,10 @@ type Flags struct {
 	DryRun bool   `conf:"help:count what would be deleted and delete nothing (implies --once)"`
 	Output string `conf:"default:text,help:summary of --once on stdout: text or json"`
 
-	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE"`
+	MetricsFile string `conf:"help:file for the metrics of --once; for the textfile collector of node_exporter (NAME.prom)"`
+	PushURL     string `conf:"mask,help:Pushgateway for the metrics of --once: http://HOST:9091 or with its group http://HOST:9091/metrics/job/JOB/LABEL/VALUE"`
+
+	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE; with --once only told in its metrics"`
 	ScheduleJitter time.Duration `conf:"default:30s,help:each tick starts at random within this"`
 	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
 
@@ -79,6 +83,7 @@ type Config struct {
 	Table        TableName
 	VersionTable TableName
 	Database     Source
+	Gateway      *metrics.Gateway // nil: none
 }
 
 // Program is what a process is started with, and what it is.
