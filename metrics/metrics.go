@@ -27,6 +27,7 @@ type Build struct {
 // time and from any goroutine; the runs that are told must not overlap.
 type Metrics struct {
 	registry *prometheus.Registry
+	build    prometheus.Gauge
 
 	deleted, batches, rested, left *prometheus.CounterVec
 	timedOut                       prometheus.Counter
@@ -37,6 +38,7 @@ type Metrics struct {
 
 	runs, stops                   *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
+	succeeded                     float64 // the value of lastSuccess
 	ticksSkipped                  prometheus.Counter
 	paused                        prometheus.Gauge
 
@@ -48,6 +50,7 @@ type Metrics struct {
 
 	schemaAtHead, schemaWarnings prometheus.Gauge
 	schema                       *schemaInfo
+	schemaSeen                   atomic.Bool // whether any check of the schema got an answer
 
 	mu    sync.Mutex
 	heard heard // of the run in progress, guarded by mu
@@ -98,7 +101,7 @@ func New(b Build) *Metrics {
 			.01, .05, .25, 1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 21600),
 		lastRun: gauge("last_run_timestamp_seconds",
 			"When the last run ended, whatever its outcome. 0 = never."),
-		lastSuccess: gauge("last_success_timestamp_seconds",
+		lastSuccess: gauge(lastSuccess,
 			"When the last run ended that was drained or partial, and no dry run. 0 = never."),
 		nextRun: gauge("next_run_timestamp_seconds",
 			"When the next run is due. 0 = none is planned."),
@@ -161,29 +164,34 @@ func New(b Build) *Metrics {
 		m.left.WithLabelValues(cause)
 	}
 
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
+	m.build = prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info",
 		Help: "Always 1; the labels say what this janitor was built from.",
 		ConstLabels: prometheus.Labels{
 			"version": b.Version, "goversion": b.GoVersion, "revision": b.Revision,
 		},
 	})
-	build.Set(1)
+	m.build.Set(1)
 
+	m.registry.MustRegister(m.ofRuns()...)
 	m.registry.MustRegister(
-		m.deleted, m.batches, m.timedOut, m.rested, m.left, m.batchDuration, m.batchRows,
-		m.gone, m.remaining, m.eta,
-		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
-		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
-		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schemaWarnings, m.schema, build,
+		m.lastSuccess, m.schemaAtHead, m.schemaWarnings, m.schema,
+		m.gone, m.remaining, m.eta, m.ticksSkipped, m.paused,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
 }
 
-// Registry is where the metrics are registered, and nothing of other packages.
-func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
+// ofRuns are the metrics that a single run has as well as a daemon.
+func (m *Metrics) ofRuns() []prometheus.Collector {
+	return []prometheus.Collector{
+		m.deleted, m.batches, m.timedOut, m.rested, m.left, m.batchDuration, m.batchRows,
+		m.runs, m.stops, m.runDuration, m.lastRun, m.nextRun,
+		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
+		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.build,
+	}
+}
 
 // Handler serves the metrics, as OpenMetrics to those who ask for it.
 func (m *Metrics) Handler() http.Handler {
@@ -225,6 +233,7 @@ func (m *Metrics) Schema(atHead bool, revision string, warnings int) {
 		v = 1
 	}
 	m.schemaAtHead.Set(v)
+	m.schemaSeen.Store(true)
 	m.schema.revision.Store(&revision)
 }
 

@@ -93,7 +93,7 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.lastRun.Set(ended)
 	m.Progress(0, 0, 0, true)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
-		m.lastSuccess.Set(ended)
+		m.succeed(ended)
 	}
 	if r.Outcome != janitor.Skipped { // with fifty sidecars, 49 of 50 would say some milliseconds
 		m.runDuration.Observe(r.Duration.Seconds())
@@ -143,6 +143,12 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.left.WithLabelValues(refused).Add(float64(r.Left.Refused))
 	m.left.WithLabelValues(slow).Add(float64(r.Left.Slow))
 	m.timedOut.Add(float64(r.BatchesTimedOut))
+}
+
+// succeed records when the last success was, in seconds since 1970.
+func (m *Metrics) succeed(at float64) {
+	m.succeeded = at
+	m.lastSuccess.Set(at)
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

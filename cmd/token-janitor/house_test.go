@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 	"cmd/token-janitor": {"janitor", "metrics", "migrations", configRoom, scheduleRoom, statusRoom, textRoom},
 	"cmd/demo":          {"janitor", "migrations", "migrations/pgtemp", migrationstestRoom},
 
-	configRoom:         {"janitor", scheduleRoom, textRoom},
+	configRoom:         {"janitor", "metrics", scheduleRoom, textRoom},
 	scheduleRoom:       {textRoom},
 	statusRoom:         {"janitor", "migrations", scheduleRoom, textRoom},
 	textRoom:           {},

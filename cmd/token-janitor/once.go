@@ -36,6 +36,7 @@ func (s *service) once(ctx context.Context) int {
 		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
 		return exitFailed
 	}
+	s.publish(ctx)
 	takes := wouldTake(res, s.worked, s.Load, s.MaxRate)
 	if s.Output == "json" {
 		printed = printJSON(os.Stdout, res, state, err, takes)

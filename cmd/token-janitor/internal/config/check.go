@@ -100,6 +100,9 @@ func (f Flags) check(getenv func(string) string) (Config, error) {
 	if c.DryRun {
 		c.Once = true
 	}
+	if err := c.checkPublishing(); err != nil {
+		return Config{}, err
+	}
 	if c.Schedule, err = schedule.Parse(f.Schedule); err != nil {
 		return Config{}, fmt.Errorf("--schedule: %w", err)
 	}

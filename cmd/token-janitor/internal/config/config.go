@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/metrics"
 )
 
 const prefix = "TOKEN_JANITOR"
@@ -47,7 +48,7 @@ type Flags struct {
 	_ group `group:"when"`
 
 	Once           bool          `conf:"help:do one run and exit"`
-	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE"`
+	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE; with --once only told in its metrics"`
 	ScheduleJitter time.Duration `conf:"default:30s,help:each run on schedule starts at random within this; no longer than the schedule's interval"`
 	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
 
@@ -66,9 +67,11 @@ type Flags struct {
 
 	_ group `group:"output"`
 
-	Output    string `conf:"default:text,help:summary of --once on stdout: text or json; logs go to stderr"`
-	LogLevel  string `conf:"default:info,help:debug or info or warn or error"`
-	LogFormat string `conf:"default:text,help:text or json"`
+	Output      string `conf:"default:text,help:summary of --once on stdout: text or json; logs go to stderr"`
+	MetricsFile string `conf:"help:file for the metrics of --once, in the textfile collector's form (NAME.prom)"`
+	PushURL     string `conf:"mask,help:Pushgateway for the metrics of --once: http://HOST:9091, or with a group http://HOST:9091/metrics/job/JOB/LABEL/VALUE"`
+	LogLevel    string `conf:"default:info,help:debug or info or warn or error"`
+	LogFormat   string `conf:"default:text,help:text or json"`
 
 	_ group `group:"server"`
 
@@ -96,6 +99,7 @@ type Config struct {
 	Table        TableName
 	VersionTable TableName
 	Database     Source
+	Gateway      *metrics.Gateway // nil: none
 }
 
 // Program is what a process is started with, and what it is.
