@@ -37,6 +37,7 @@ type Metrics struct {
 
 	runs, stops                   *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
+	revokedPass                   prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
 	paused                        prometheus.Gauge
 
@@ -102,6 +103,8 @@ func New(b Build) *Metrics {
 			"When the last run ended that was drained or partial, and no dry run. 0 = never."),
 		nextRun: gauge("next_run_timestamp_seconds",
 			"When the next run is due. 0 = none is planned."),
+		revokedPass: gauge("revoked_pass_timestamp_seconds",
+			"When a run last began that looked at all revoked tokens and left none that was due. Without an index on revoked_at, a daemon does so as rarely as a 24th of --keep-revoked allows. 0 = none has."),
 		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "ticks_skipped_total",
 			Help: "Ticks of the schedule left out because this janitor's last run was still at work, or the schedule paused.",
@@ -173,7 +176,7 @@ func New(b Build) *Metrics {
 	m.registry.MustRegister(
 		m.deleted, m.batches, m.timedOut, m.rested, m.left, m.batchDuration, m.batchRows,
 		m.gone, m.remaining, m.eta,
-		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.ticksSkipped, m.paused,
+		m.runs, m.stops, m.runDuration, m.lastRun, m.lastSuccess, m.nextRun, m.revokedPass, m.ticksSkipped, m.paused,
 		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
 		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.schemaAtHead, m.schemaWarnings, m.schema, build,
 		collectors.NewGoCollector(),

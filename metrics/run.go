@@ -82,7 +82,7 @@ func (m *Metrics) Rest(r janitor.Rest) {
 // another janitor did the work; neither is a dry run, for nobody did it, and a
 // --dry-run forgotten in a manifest should alert.
 //
-// What is overdue becomes NaN when the run could not look. The last value would
+// What is overdue becomes NaN when the run could not look, or left the revoked tokens out. The last value would
 // stay for ever on a sidecar that always comes second, and 0 would be a lie; max()
 // over a fleet passes over NaN. What the table takes stays as a run last found it: it does
 // not change at a stroke.
@@ -94,6 +94,9 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.Progress(0, 0, 0, true)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
 		m.lastSuccess.Set(ended)
+	}
+	if !r.RevokedDone.IsZero() {
+		m.revokedPass.Set(unix(r.RevokedDone))
 	}
 	if r.Outcome != janitor.Skipped { // with fifty sidecars, 49 of 50 would say some milliseconds
 		m.runDuration.Observe(r.Duration.Seconds())
