@@ -124,11 +124,11 @@ func New(b Build) *Metrics {
 			"The database's clock less this process's, when a run last compared them."),
 
 		liveRows: gauge("table_live_rows",
-			"Rows of the table, by the server's estimate, when a run last looked. 0 = none has."),
+			"Rows of the table, by the server's estimate, when a run last looked. 0 = none has, NaN = the server has lost its statistics."),
 		deadRows: gauge("table_dead_rows",
-			"Rows deleted or updated and not yet vacuumed, by the server's estimate, when a run last looked. 0 = none has."),
+			"Rows deleted or updated and not yet vacuumed, by the server's estimate, when a run last looked. 0 = none has, NaN = the server has lost its statistics, as in a crash, and no vacuum came since."),
 		lastVacuum: gauge("table_last_vacuum_timestamp_seconds",
-			"When the last vacuum of the table ended, by hand or automatic, when a run last looked. 0 = never, or none has."),
+			"When the last vacuum of the table ended, by hand or automatic, when a run last looked. 0 = never, or none has, NaN = the server has lost its statistics."),
 		tableSize: gauges("table_size_bytes", "part",
 			"What the table takes on the disk, and what its indexes do, when a run last looked. 0 = none has."),
 

@@ -116,9 +116,12 @@ func (m *Metrics) Run(r janitor.Result) {
 		m.oldest.WithLabelValues(string(reason)).Set(oldest)
 	}
 	if s := r.Space; s.Known {
-		m.liveRows.Set(float64(s.LiveRows))
-		m.deadRows.Set(float64(s.DeadRows))
+		m.liveRows.Set(orNaN(s.LiveRows))
+		m.deadRows.Set(orNaN(s.DeadRows))
 		m.lastVacuum.Set(unix(s.Vacuumed))
+		if s.Forgot && s.Vacuumed.IsZero() {
+			m.lastVacuum.Set(math.NaN())
+		}
 		m.tableSize.WithLabelValues(heap).Set(float64(s.TableBytes))
 		m.tableSize.WithLabelValues(indexes).Set(float64(s.IndexBytes))
 	}
@@ -146,6 +149,14 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.left.WithLabelValues(refused).Add(float64(r.Left.Refused))
 	m.left.WithLabelValues(slow).Add(float64(r.Left.Slow))
 	m.timedOut.Add(float64(r.BatchesTimedOut))
+}
+
+// orNaN is a number of rows, of which -1 is unknown.
+func orNaN(rows int64) float64 {
+	if rows < 0 {
+		return math.NaN()
+	}
+	return float64(rows)
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

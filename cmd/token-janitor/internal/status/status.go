@@ -53,11 +53,12 @@ type overdue struct {
 // space is what the table took when a run last looked, by the server's own estimate.
 type space struct {
 	At       time.Time  `json:"at"`
-	Live     int64      `json:"live_rows"`
-	Dead     int64      `json:"dead_rows"`
+	Live     *int64     `json:"live_rows"` // null: unknown
+	Dead     *int64     `json:"dead_rows"` // null: unknown
 	Table    int64      `json:"table_bytes"`
 	Indexes  int64      `json:"index_bytes"`
-	Vacuumed *time.Time `json:"vacuumed"` // null: never
+	Vacuumed *time.Time `json:"vacuumed"`        // null: never, or unknown if it forgot
+	Forgot   bool       `json:"statistics_lost"` // as in a crash; then live_rows is as of the last VACUUM or ANALYZE
 }
 
 // schema is what the last check of it found.
@@ -177,7 +178,15 @@ func (t taken) space() *space {
 	if !t.Known {
 		return nil
 	}
-	return &space{t.at.UTC(), t.LiveRows, t.DeadRows, t.TableBytes, t.IndexBytes, known(t.Vacuumed)}
+	return &space{t.at.UTC(), rows(t.LiveRows), rows(t.DeadRows), t.TableBytes, t.IndexBytes, known(t.Vacuumed), t.Forgot}
+}
+
+// rows is nil if they are unknown.
+func rows(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
 }
 
 func (c checked) schema() schema {
