@@ -53,7 +53,7 @@ func TestDiskSlowsDown(t *testing.T) {
 		if before.Took > s.BatchGoal {
 			most = max(floorRows, int(float64(before.Window)*float64(s.BatchGoal)/float64(before.Took-5*time.Millisecond))) // the round trip apart
 		}
-		if i < 4 {
+		if i+1 < slow { // nobody had measured it
 			most = firstGrowth * before.Window
 		}
 		if b.Window > most || i > 4 && b.Window < floorRows/4 { // it finds out that fewer rows are no faster

@@ -80,13 +80,14 @@ type run struct {
 	overdue map[Reason]Overdue
 	space   Space
 
-	tuning tuning
+	cadence cadence
+	tuning  tuning
 }
 
 // tuning is the constants of a pass, other ones in tests.
 type tuning struct {
-	sweepAfter, dense, fewTied int64
-	observe                    func(from reader, what event, to reader)
+	sweepAfter, dense, fewTied, smallTable int64
+	observe                                func(from reader, what event, to reader)
 }
 
 func newRun(conn *pgx.Conn, s Settings) *run {
@@ -103,7 +104,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		batcher:  newBatcher(s, session),
 		ranges:   map[Reason]Range{},
 		overdue:  map[Reason]Overdue{},
-		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied},
+		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable},
 	}
 }
 
@@ -166,23 +167,7 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 
-	// Where an index leads with revoked_at, the pass costs what it deletes.
-	revoked := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
-	err = revoked.requireIndex(ctx, revoked.cursor.at)
-	if _, unusable := errors.AsType[*planError](err); unusable {
-		// Without one, it reads each live row once. A row that was revoked before the cutoff was
-		// made before it, and expires within a token's life from then.
-		until := forever
-		if r.TokenLifetime > 0 {
-			until = timestamp(cutoffs.Revoked.Add(r.TokenLifetime))
-		}
-		revoked, err = r.newPass(Revoked, "expires_at", timestamp(cutoffs.Expired), until), nil
-		expired.companion = revoked
-	}
-	if err != nil {
-		return err
-	}
-	return r.begin(ctx, revoked, known)
+	return r.planRevoked(ctx, expired, known)
 }
 
 // newPass is a pass over the index on key, from one key to another.
@@ -270,16 +255,23 @@ func (r *run) settle(err error) (Result, error) {
 		Overdue:         r.overdue,
 		Space:           r.space,
 		Floors:          map[Reason]string{},
+
+		RevokedDone:    r.RevokedDone,
+		RevokedLeftOut: r.cadence.leftOut,
 	}
 	var all tally
 	doubt := false
 	for _, p := range r.passes {
+		if p.reason == Revoked && p.complete() && !r.DryRun {
+			res.RevokedDone = r.batcher.began
+		}
 		all.add(p.tally)
 		doubt = doubt || p.missed.why != ""
 		if floor := p.floor(); floor != "" && !r.DryRun {
 			res.Floors[p.reason] = floor
 		}
 	}
+	res.RevokedDue = r.revokedDue(res.RevokedDone)
 	res.Left, res.Refusal = all.left, all.refusal
 	stop, wasStopped := errors.AsType[stopped](err)
 	_, skewed := errors.AsType[*ClockSkewError](err)

@@ -172,6 +172,11 @@ func (p *pass) noteTransition(from reader, what event) {
 	}
 }
 
+// complete reports whether the pass has read all that is due, and left nothing.
+func (p *pass) complete() bool {
+	return p.reader == nil && p.missed.why == "" && p.tally.left.Total() == 0
+}
+
 // finish ends a pass all of whose rows were in a sweep.
 func (p *pass) finish(ctx context.Context) {
 	if p.tally.left.Total() > 0 {

@@ -85,26 +85,35 @@ func (s *scan) dueRange(ctx context.Context, from string) (Range, error) {
 // and how much of it vacuum has yet to make usable again. The rows are the server's own estimate,
 // which autovacuum goes by.
 type Space struct {
-	Known      bool // false: the run could not look
-	LiveRows   int64
-	DeadRows   int64     // deleted or updated, and not yet vacuumed
+	Known      bool      // false: the run could not look
+	Forgot     bool      // the server has lost its statistics, as in a crash, and no vacuum or ANALYZE came since
+	LiveRows   int64     // -1 = unknown; if it forgot, as of the last VACUUM or ANALYZE
+	DeadRows   int64     // deleted or updated, and not yet vacuumed; -1 = unknown
 	TableBytes int64     // with TOAST and maps, without indexes
 	IndexBytes int64     // all indexes
-	Vacuumed   time.Time // when the last vacuum ended, manual or automatic, of any partition; zero = never
+	Vacuumed   time.Time // when the last vacuum ended, manual or automatic, of any partition; zero = never, or unknown if it forgot
 }
 
 // space measures the table. A run that cannot, goes without.
 func (s *session) space(ctx context.Context) Space {
 	var space Space
+	var live, dead *int64
 	var vacuumed *time.Time
 	err := s.exchange(ctx, query{statement("space"), pgx.NamedArgs{"oid": s.oid},
-		into(&space.LiveRows, &space.DeadRows, &space.TableBytes, &space.IndexBytes, &vacuumed)})
+		into(&live, &dead, &space.TableBytes, &space.IndexBytes, &vacuumed, &space.Forgot)})
 	if err != nil {
 		return Space{}
 	}
-	space.Known = true
+	space.Known, space.LiveRows, space.DeadRows = true, orUnknown(live), orUnknown(dead)
 	if vacuumed != nil {
 		space.Vacuumed = *vacuumed
 	}
 	return space
+}
+
+func orUnknown(rows *int64) int64 {
+	if rows == nil {
+		return -1
+	}
+	return *rows
 }

@@ -111,6 +111,13 @@ type Result struct {
 	Duration        time.Duration
 	Rested          map[Cause]time.Duration
 
+	// RevokedDone is when the last run began that read all revoked tokens and left none that was due, this
+	// one or, as Settings had it, an earlier one; zero = unknown. A run that left the revoked pass out, which
+	// RevokedLeftOut says, knows nothing of them: Drained then speaks of the expired ones.
+	RevokedDone    time.Time
+	RevokedLeftOut bool
+	RevokedDue     time.Time // before this the next revoked pass begins; zero = each run does it
+
 	Cutoffs   Cutoffs
 	ClockSkew time.Duration // the server's clock less ours, as far as a round trip can tell
 	Overdue   map[Reason]Overdue

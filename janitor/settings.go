@@ -34,6 +34,11 @@ type Settings struct {
 	// came to lie below since is not seen: leave Floors empty now and then.
 	Floors map[Reason]string
 
+	// RevokedDone, from the Result of an earlier run, and NextRun, when the next one begins at the
+	// latest, let this one leave out a revoked pass that would read every live row: it is often enough
+	// if it begins a 24th of KeepRevoked after the last one. Zero = unknown, and the pass is done.
+	RevokedDone, NextRun time.Time
+
 	// Window, from the Result of an earlier run, is what this one begins with, in rows; 0 = few, for
 	// nobody knows yet what a row costs.
 	Window int

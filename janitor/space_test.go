@@ -103,3 +103,63 @@ func TestWhoTellsOfSpace(t *testing.T) {
 		t.Errorf("through PgBouncer: %+v", res)
 	}
 }
+
+// A server that forgot its statistics in a crash is believed in nothing that they say.
+func TestStatisticsAreForgotten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		setUp func(*table)
+	}{{"as migrated", func(*table) {}}, {"partitioned", (*table).partition}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server, tab := own(t, pgtemp.Setting("autovacuum", "off"))
+			s := settings()
+			c.setUp(tab)
+			tab.fill(2000, constant(week), "false", "NULL")
+			tab.fill(50, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.exec(`VACUUM ANALYZE refresh_tokens`)
+			crash := func(at *table) *table {
+				t.Helper()
+				at.exec(`CHECKPOINT`) // or the crash takes more than statistics
+				if err := server.Down(t.Context(), pgtemp.Immediate); err != nil {
+					t.Fatal(err)
+				}
+				if err := server.Up(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return tab.other()
+			}
+
+			after := crash(tab)
+			s.OnBatch = func(b Batch) {
+				if b.Reason == Expired && (b.About < 1 || b.About > 200) {
+					t.Errorf("about %d rows were due, want some 50", b.About)
+				}
+			}
+			got := expect{stop: StopDrained, deleted: Counts{Expired: 50}}.of(t, "run", after.run(s)).Space
+			if !got.Forgot || !got.Known || !got.Vacuumed.IsZero() {
+				t.Errorf("after a crash: %+v", got)
+			}
+			got.holds(t, "after a crash", 2000, -1)
+			again := tab.other()
+			got = again.run(s).Space
+			if got.LiveRows < 2000 || got.LiveRows > 2050 || got.DeadRows != -1 {
+				t.Errorf("in the next run: %+v", got)
+			}
+			again.exec(`VACUUM refresh_tokens`)
+			got = again.run(s).Space
+			if got.Forgot || got.Vacuumed.IsZero() {
+				t.Errorf("after a vacuum: %+v", got)
+			}
+			got.holds(t, "after a vacuum", 2000, 0)
+
+			again.exec(`UPDATE pg_class SET reltuples = -1 WHERE relname LIKE 'refresh_tokens' OR relname LIKE 'part_'`)
+			got = crash(again).run(s).Space
+			if !got.Forgot {
+				t.Errorf("nothing in the catalogue: %+v", got)
+			}
+			got.holds(t, "nothing in the catalogue", -1, -1)
+		})
+	}
+}

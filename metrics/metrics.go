@@ -39,6 +39,7 @@ type Metrics struct {
 	runs, stops                   *prometheus.CounterVec
 	lastRun, lastSuccess, nextRun prometheus.Gauge
 	succeeded                     float64 // the value of lastSuccess
+	revokedPass                   prometheus.Gauge
 	ticksSkipped                  prometheus.Counter
 	paused                        prometheus.Gauge
 
@@ -105,6 +106,8 @@ func New(b Build) *Metrics {
 			"When the last run ended that was drained or partial, and no dry run. 0 = never."),
 		nextRun: gauge("next_run_timestamp_seconds",
 			"When the next run is due. 0 = none is planned."),
+		revokedPass: gauge("revoked_pass_timestamp_seconds",
+			"When a run last began that looked at all revoked tokens and left none that was due. Without an index on revoked_at, a daemon does so as rarely as a 24th of --keep-revoked allows. 0 = none has."),
 		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "ticks_skipped_total",
 			Help: "Ticks of the schedule left out because this janitor's last run was still at work, or the schedule paused.",
@@ -124,11 +127,11 @@ func New(b Build) *Metrics {
 			"The database's clock less this process's, when a run last compared them."),
 
 		liveRows: gauge("table_live_rows",
-			"Rows of the table, by the server's estimate, when a run last looked. 0 = none has."),
+			"Rows of the table, by the server's estimate, when a run last looked. 0 = none has, NaN = the server has lost its statistics."),
 		deadRows: gauge("table_dead_rows",
-			"Rows deleted or updated and not yet vacuumed, by the server's estimate, when a run last looked. 0 = none has."),
+			"Rows deleted or updated and not yet vacuumed, by the server's estimate, when a run last looked. 0 = none has, NaN = the server has lost its statistics, as in a crash, and no vacuum came since."),
 		lastVacuum: gauge("table_last_vacuum_timestamp_seconds",
-			"When the last vacuum of the table ended, by hand or automatic, when a run last looked. 0 = never, or none has."),
+			"When the last vacuum of the table ended, by hand or automatic, when a run last looked. 0 = never, or none has, NaN = the server has lost its statistics."),
 		tableSize: gauges("table_size_bytes", "part",
 			"What the table takes on the disk, and what its indexes do, when a run last looked. 0 = none has."),
 
@@ -176,7 +179,7 @@ func New(b Build) *Metrics {
 	m.registry.MustRegister(m.ofRuns()...)
 	m.registry.MustRegister(
 		m.lastSuccess, m.schemaAtHead, m.schemaWarnings, m.schema,
-		m.gone, m.remaining, m.eta, m.ticksSkipped, m.paused,
+		m.gone, m.remaining, m.eta, m.revokedPass, m.ticksSkipped, m.paused,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -130,7 +130,7 @@ func everything(m *Metrics) {
 	for _, outcome := range janitor.Outcomes {
 		m.Run(janitor.Result{Outcome: outcome, StopReason: janitor.StopDrained, Began: time.Unix(1_790_000_000, 0),
 			Duration: time.Second, ClockSkew: time.Second,
-			Left: janitor.Left{Locked: 1, Referenced: 2, Refused: 3, Slow: 4}, BatchesTimedOut: 5,
+			Left: janitor.Left{Locked: 1, Referenced: 2, Refused: 3, Slow: 4}, BatchesTimedOut: 5, RevokedDone: time.Unix(1_789_990_000, 0),
 			Overdue: map[janitor.Reason]janitor.Overdue{
 				janitor.Expired: {Known: true, Rows: 7, Oldest: 1<<63 - 1}}})
 	}

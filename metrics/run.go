@@ -82,7 +82,7 @@ func (m *Metrics) Rest(r janitor.Rest) {
 // another janitor did the work; neither is a dry run, for nobody did it, and a
 // --dry-run forgotten in a manifest should alert.
 //
-// What is overdue becomes NaN when the run could not look. The last value would
+// What is overdue becomes NaN when the run could not look, or left the revoked tokens out. The last value would
 // stay for ever on a sidecar that always comes second, and 0 would be a lie; max()
 // over a fleet passes over NaN. What the table takes stays as a run last found it: it does
 // not change at a stroke.
@@ -94,6 +94,9 @@ func (m *Metrics) Run(r janitor.Result) {
 	m.Progress(0, 0, 0, true)
 	if !r.DryRun && (r.Outcome == janitor.Drained || r.Outcome == janitor.Partial) {
 		m.succeed(ended)
+	}
+	if !r.RevokedDone.IsZero() {
+		m.revokedPass.Set(unix(r.RevokedDone))
 	}
 	if r.Outcome != janitor.Skipped { // with fifty sidecars, 49 of 50 would say some milliseconds
 		m.runDuration.Observe(r.Duration.Seconds())
@@ -113,9 +116,12 @@ func (m *Metrics) Run(r janitor.Result) {
 		m.oldest.WithLabelValues(string(reason)).Set(oldest)
 	}
 	if s := r.Space; s.Known {
-		m.liveRows.Set(float64(s.LiveRows))
-		m.deadRows.Set(float64(s.DeadRows))
+		m.liveRows.Set(orNaN(s.LiveRows))
+		m.deadRows.Set(orNaN(s.DeadRows))
 		m.lastVacuum.Set(unix(s.Vacuumed))
+		if s.Forgot && s.Vacuumed.IsZero() {
+			m.lastVacuum.Set(math.NaN())
+		}
 		m.tableSize.WithLabelValues(heap).Set(float64(s.TableBytes))
 		m.tableSize.WithLabelValues(indexes).Set(float64(s.IndexBytes))
 	}
@@ -149,6 +155,14 @@ func (m *Metrics) Run(r janitor.Result) {
 func (m *Metrics) succeed(at float64) {
 	m.succeeded = at
 	m.lastSuccess.Set(at)
+}
+
+// orNaN is a number of rows, of which -1 is unknown.
+func orNaN(rows int64) float64 {
+	if rows < 0 {
+		return math.NaN()
+	}
+	return float64(rows)
 }
 
 // age is in seconds; the longest duration stands for a token that expired at

@@ -139,6 +139,26 @@ func TestRun(t *testing.T) {
 		{"never vacuumed", []janitor.Result{{Outcome: janitor.Drained, Space: janitor.Space{Known: true}}}, map[string]string{
 			"table_last_vacuum_timestamp_seconds": "0",
 		}},
+		{"statistics that the server lost are unknown", []janitor.Result{{Outcome: janitor.Drained,
+			Space: janitor.Space{Known: true, Forgot: true, LiveRows: 140_000, DeadRows: -1}}}, map[string]string{
+			"table_live_rows":                     "140000",
+			"table_dead_rows":                     "NaN",
+			"table_last_vacuum_timestamp_seconds": "NaN",
+		}},
+		{"batches that time out and slow rows add up", []janitor.Result{
+			{Outcome: janitor.Partial, BatchesTimedOut: 2, Left: janitor.Left{Slow: 1}},
+			{Outcome: janitor.Failed, BatchesTimedOut: 3},
+		}, map[string]string{"batches_timed_out_total": "5", `tokens_left_total{cause="slow"}`: "1"}},
+		{"a revoked pass that was left out changes nothing and knows nothing", []janitor.Result{
+			{Outcome: janitor.Drained, RevokedDone: began,
+				Overdue: map[janitor.Reason]janitor.Overdue{janitor.Expired: known(0, 0), janitor.Revoked: known(0, 0)}},
+			{Outcome: janitor.Drained, RevokedDone: began, RevokedLeftOut: true,
+				Overdue: map[janitor.Reason]janitor.Overdue{janitor.Expired: known(0, 0)}},
+			{Outcome: janitor.Failed},
+		}, map[string]string{
+			"revoked_pass_timestamp_seconds":   "1.790000000123456e+09",
+			`overdue_tokens{reason="revoked"}`: "NaN",
+		}},
 		{"a dry run deletes nothing and is no success", []janitor.Result{{
 			Outcome: janitor.Drained, DryRun: true, Would: janitor.Counts{Expired: 9, Revoked: 9},
 			Batches: map[janitor.Reason]int64{janitor.Expired: 1, janitor.Revoked: 1},

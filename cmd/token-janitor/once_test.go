@@ -82,7 +82,7 @@ func TestSummary(t *testing.T) {
 		Outcome: janitor.Partial, StopReason: janitor.StopLeft,
 		Deleted: janitor.Counts{Expired: 1200, Revoked: 34}, Left: janitor.Left{Locked: 5, Referenced: 6},
 		Batches:      map[janitor.Reason]int64{janitor.Expired: 7, janitor.Revoked: 1},
-		LongestBatch: 1500 * time.Microsecond, Duration: 2 * time.Second,
+		LongestBatch: 1500 * time.Microsecond, BatchesTimedOut: 3, Duration: 2 * time.Second,
 		Cutoffs: janitor.Cutoffs{Expired: cutoff, Revoked: cutoff.Add(-167 * time.Hour)},
 	}
 	dry := janitor.Result{
@@ -98,21 +98,21 @@ func TestSummary(t *testing.T) {
 	}{
 		{"json", func(b *bytes.Buffer) error { return printJSON(b, res, state, nil, 0) },
 			`{"outcome":"partial","stop_reason":"rows_left","dry_run":false,"deleted":{"expired":1200,"revoked":34},` +
-				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":5,"referenced":6,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":8,"longest_batch_seconds":0.0015,` +
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":5,"referenced":6,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":8,"batches_timed_out":3,"longest_batch_seconds":0.0015,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
-				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
+				`"schema_revision":"005_add_audit_logs","schema_warnings":[],"error":null}` + "\n"},
 		{"json of an early end", func(b *bytes.Buffer) error {
 			return printJSON(b, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, migrations.State{}, errors.New(`a "word"`), 0)
 		},
 			`{"outcome":"failed","stop_reason":"error","dry_run":false,"deleted":{"expired":0,"revoked":0},` +
-				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":0,"longest_batch_seconds":0,` +
-				`"duration_seconds":0,"cutoffs":null,"schema_revision":"","error":"a \"word\""}` + "\n"},
+				`"would_delete":{"expired":0,"revoked":0},"due":null,"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":0,"batches_timed_out":0,"longest_batch_seconds":0,` +
+				`"duration_seconds":0,"cutoffs":null,"schema_revision":"","schema_warnings":[],"error":"a \"word\""}` + "\n"},
 		{"json of a dry run", func(b *bytes.Buffer) error { return printJSON(b, dry, state, nil, 90*time.Second) },
 			`{"outcome":"drained","stop_reason":"drained","dry_run":true,"deleted":{"expired":0,"revoked":0},` +
 				`"would_delete":{"expired":1200,"revoked":0},"due":{"expired":{"oldest":"-infinity","newest":"2026-05-04T03:02:00.5Z"},` +
-				`"revoked":{"oldest":null,"newest":null},"about_seconds":90},"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":2,"longest_batch_seconds":0,` +
+				`"revoked":{"oldest":null,"newest":null},"about_seconds":90},"rows_left":{"locked":0,"referenced":0,"refused":0,"slow":0},"overdue":null,"uncertain_rows":0,"batches":2,"batches_timed_out":0,"longest_batch_seconds":0,` +
 				`"duration_seconds":2,"cutoffs":{"expired":"2026-05-04T03:02:01Z","revoked":"2026-04-27T04:02:01Z"},` +
-				`"schema_revision":"005_add_audit_logs","error":null}` + "\n"},
+				`"schema_revision":"005_add_audit_logs","schema_warnings":[],"error":null}` + "\n"},
 		{"text of a dry run", func(b *bytes.Buffer) error { return printText(b, dry, state, nil, 90*time.Second) },
 			`Dry run: would delete 1,200 tokens.
 
@@ -132,11 +132,12 @@ schema    005_add_audit_logs
   expired    1,200  2026-05-04T03:02:01Z
   revoked       34  2026-04-27T04:02:01Z
 
-overdue  unknown
-left     5 locked, 6 referenced by another table, 0 refused by a trigger or rule
-took     2s in 8 batches, the longest 1.5ms
-rate     617 rows/s
-schema   005_add_audit_logs
+overdue    unknown
+left       5 locked, 6 referenced by another table, 0 refused by a trigger or rule, 0 too slow for --statement-timeout
+took       2s in 8 batches, the longest 1.5ms
+timed out  3 times a batch took longer than --statement-timeout, and was tried again with fewer rows
+rate       617 rows/s
+schema     005_add_audit_logs
 `},
 	} {
 		var b bytes.Buffer

@@ -30,11 +30,12 @@ type service struct {
 	beforeLog func()              // before the line of a run
 
 	// One tick at a time has these.
-	floors   map[janitor.Reason]string
-	window   int                  // the rows that the last run found right for a batch; 0 = none did
-	warned   []migrations.Problem // of the schema, as last logged
-	began    time.Time            // when a run last began at the start and not at the floors
-	reported time.Time            // when a run at work last wrote a line
+	floors      map[janitor.Reason]string
+	window      int                  // the rows that the last run found right for a batch; 0 = none did
+	revokedDone time.Time            // when a run last began that read all revoked tokens
+	warned      []migrations.Problem // of the schema, as last logged
+	began       time.Time            // when a run last began at the start and not at the floors
+	reported    time.Time            // when a run at work last wrote a line
 
 	worked time.Duration // what the batches took, of all runs
 }
@@ -116,9 +117,10 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 		s.floors, s.began = nil, time.Now()
 	}
 	settings.Floors, settings.Window = s.floors, s.window
+	settings.RevokedDone, settings.NextRun = s.revokedDone, s.history.View().Next
 	res, err := janitor.Run(ctx, conn, settings)
 	res.Refusal = text.OneLine(res.Refusal)
-	s.window = cmp.Or(res.Window, s.window)
+	s.window, s.revokedDone = cmp.Or(res.Window, s.window), res.RevokedDone
 	if len(res.Floors) > 0 {
 		s.floors = res.Floors
 	}
@@ -235,6 +237,9 @@ func (s *service) report(res janitor.Result, err error) {
 			}
 			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
+	}
+	if res.RevokedLeftOut {
+		attrs = append(attrs, "revoked_left_out", true, "revoked_due", res.RevokedDue.Format(time.RFC3339))
 	}
 	if next := s.history.View().Next; !next.IsZero() {
 		attrs = append(attrs, "next_run", next.Format(time.RFC3339))

@@ -3,6 +3,7 @@ package status
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type History struct {
 	next    time.Time
 	runs    []past // the latest first
 	space   taken
+	revoked janitor.Overdue // as the last run that looked at revoked tokens left them
 }
 
 // taken is what the table took when a run last looked.
@@ -126,13 +128,21 @@ func (h *History) Plan(t time.Time) {
 
 // Add records a run that ended.
 func (h *History) Add(res janitor.Result, err error) {
-	run := past{Result: res}
+	var run past
 	if err != nil {
 		run.Error = err.Error()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.running = nil
+	if res.RevokedLeftOut {
+		res.Overdue = maps.Clone(res.Overdue) // others read it
+		res.Overdue[janitor.Revoked] = h.revoked
+	}
+	if seen := res.Overdue[janitor.Revoked]; seen.Known {
+		h.revoked = seen
+	}
+	run.Result = res
 	if res.Space.Known {
 		h.space = taken{res.Space, res.Began.Add(res.Duration)}
 	}

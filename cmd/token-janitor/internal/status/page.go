@@ -129,6 +129,8 @@ func why(e ended) string {
 	case known:
 	case e.Outcome == janitor.Skipped:
 		reason = "another janitor is at work"
+	case e.LeftOut:
+		reason = "no expired one was left; the revoked pass is left to a later run"
 	default:
 		reason = "nothing was left to do"
 	}

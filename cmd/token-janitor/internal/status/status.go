@@ -20,6 +20,8 @@ type Status struct {
 
 	PausedSince *time.Time `json:"paused_since"` // null: the schedule is not paused
 	NextRun     *time.Time `json:"next_run"`     // null: none is planned
+	RevokedDone *time.Time `json:"revoked_done"` // when a run last began that looked at all revoked tokens; null: none has
+	RevokedDue  *time.Time `json:"revoked_due"`  // when the next such run begins at the latest; null: each run looks
 	Running     *Running   `json:"running"`      // null: between runs
 	Overdue     *overdue   `json:"overdue"`      // null: no run has looked yet
 	Space       *space     `json:"space"`        // null: no run has looked yet
@@ -51,11 +53,12 @@ type overdue struct {
 // space is what the table took when a run last looked, by the server's own estimate.
 type space struct {
 	At       time.Time  `json:"at"`
-	Live     int64      `json:"live_rows"`
-	Dead     int64      `json:"dead_rows"`
+	Live     *int64     `json:"live_rows"` // null: unknown
+	Dead     *int64     `json:"dead_rows"` // null: unknown
 	Table    int64      `json:"table_bytes"`
 	Indexes  int64      `json:"index_bytes"`
-	Vacuumed *time.Time `json:"vacuumed"` // null: never
+	Vacuumed *time.Time `json:"vacuumed"`        // null: never, or unknown if it forgot
+	Forgot   bool       `json:"statistics_lost"` // as in a crash; then live_rows is as of the last VACUUM or ANALYZE
 }
 
 // schema is what the last check of it found.
@@ -85,6 +88,7 @@ type ended struct {
 	Uncertain  int64              `json:"uncertain_rows,omitempty"` // at most so many went besides
 	Overdue    *int64             `json:"overdue"`                  // null: it could not look
 	AtLeast    bool               `json:"overdue_at_least"`         // overdue is a lower bound
+	LeftOut    bool               `json:"revoked_left_out"`         // it looked at no revoked tokens: of them, overdue is as of revoked_done
 	Duration   float64            `json:"duration_seconds"`
 	Rested     rests              `json:"rested_seconds_by_cause"`
 	Error      string             `json:"error,omitempty"`
@@ -116,6 +120,9 @@ func (v View) Status(now time.Time, p Program) Status {
 		At: now.UTC(), Ready: v.Unready() == "", Notice: p.Notice, PausedSince: known(v.Paused), NextRun: known(v.Next),
 		Running: v.Running.running(now), Overdue: v.overdue(), Space: v.Space.space(), Schema: v.Schema.schema(),
 		Settings: p.Settings, Build: p.Build, Runs: []ended{},
+	}
+	if len(v.Runs) > 0 {
+		st.RevokedDone, st.RevokedDue = known(v.Runs[0].RevokedDone), known(v.Runs[0].RevokedDue)
 	}
 	for _, p := range v.Runs {
 		st.Runs = append(st.Runs, p.ended())
@@ -171,7 +178,15 @@ func (t taken) space() *space {
 	if !t.Known {
 		return nil
 	}
-	return &space{t.at.UTC(), t.LiveRows, t.DeadRows, t.TableBytes, t.IndexBytes, known(t.Vacuumed)}
+	return &space{t.at.UTC(), rows(t.LiveRows), rows(t.DeadRows), t.TableBytes, t.IndexBytes, known(t.Vacuumed), t.Forgot}
+}
+
+// rows is nil if they are unknown.
+func rows(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
 }
 
 func (c checked) schema() schema {
@@ -202,7 +217,7 @@ func Problems(found []migrations.Problem) []Problem {
 
 func (p past) ended() ended {
 	e := ended{
-		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, TimedOut: p.BatchesTimedOut, Refusal: p.Refusal, Uncertain: p.Uncertain,
+		Began: p.Began.UTC(), Outcome: p.Outcome, StopReason: p.StopReason, Deleted: p.Deleted, Left: p.Left, TimedOut: p.BatchesTimedOut, Refusal: p.Refusal, LeftOut: p.RevokedLeftOut, Uncertain: p.Uncertain,
 		Duration: p.Duration.Seconds(), Rested: restsOf(p.Rested), Error: p.Error,
 	}
 	if found := OverdueOf(p.Result); found != nil {
@@ -262,6 +277,10 @@ func (p past) clause(now time.Time, o *overdue) (word, clause string) {
 			word = "well"
 		}
 	default:
+		if p.RevokedLeftOut {
+			return "well", clause + tokens + "; nothing expired is overdue, and the revoked pass is next at " +
+				p.RevokedDue.UTC().Format("15:04 UTC") + " at the latest"
+		}
 		return "well", clause + tokens + "; nothing overdue"
 	}
 	if o != nil && o.total() > 0 {

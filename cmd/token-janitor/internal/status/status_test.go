@@ -3,6 +3,7 @@ package status
 import (
 	"errors"
 	"math"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
@@ -158,4 +159,32 @@ func contrast(t *testing.T, a, b string) float64 {
 	}
 	x, y := luminance(a), luminance(b)
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+// What a server forgot is unknown, on the page and to machines.
+func TestForgottenStatistics(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		space      janitor.Space
+		page, json string
+	}{
+		{janitor.Space{Known: true, LiveRows: 140_000, DeadRows: 0}, "It has about 140,000 rows and about 0 dead ones that wait for a vacuum; there has been none.",
+			`"live_rows":140000,"dead_rows":0,"table_bytes":0,"index_bytes":0,"vacuumed":null,"statistics_lost":false`},
+		{janitor.Space{Known: true, Forgot: true, LiveRows: 140_000, DeadRows: -1},
+			"It has about 140,000 rows; how many dead ones wait for a vacuum is unknown, for the server has lost its statistics; when the last was is unknown as well.",
+			`"live_rows":140000,"dead_rows":null,"table_bytes":0,"index_bytes":0,"vacuumed":null,"statistics_lost":true`},
+		{janitor.Space{Known: true, Forgot: true, LiveRows: -1, DeadRows: -1}, "How many rows it has is unknown; how many dead ones",
+			`"live_rows":null,"dead_rows":null`},
+	} {
+		var h History
+		h.Add(janitor.Result{Outcome: janitor.Drained, Space: c.space}, nil)
+		st := h.View().Status(time.Now(), Program{})
+		page, machine := httptest.NewRecorder(), httptest.NewRecorder()
+		if err := st.WritePage(page); err != nil || !strings.Contains(page.Body.String(), c.page) {
+			t.Errorf("%+v: the page does not say %q (%v)", c.space, c.page, err)
+		}
+		if err := st.WriteJSON(machine); err != nil || !strings.Contains(machine.Body.String(), c.json) {
+			t.Errorf("%+v: got %s (%v), want %s", c.space, machine.Body, err, c.json)
+		}
+	}
 }

@@ -1,0 +1,62 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// revokedShare is the share of KeepRevoked by which a revoked token may go later than it could, where
+// each revoked pass has to read every live row: by the default of a week, every seven hours.
+const revokedShare = 24
+
+// smallTable is how many heap blocks, of 64 tokens each or so, every run may read: some tens of milliseconds.
+const smallTable = 1000
+
+// cadence is how often the revoked pass is done.
+type cadence struct {
+	readsAll bool // it has no index and no end: it reads each live row, and there are many
+	leftOut  bool // and is left to a later run
+}
+
+// planRevoked decides which index the revoked pass follows, and whether this run does it.
+func (r *run) planRevoked(ctx context.Context, expired *pass, known facts) error {
+	cutoffs := r.clocks.cutoffs
+	// Where an index leads with revoked_at, the pass costs what it deletes.
+	revoked := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
+	err := revoked.requireIndex(ctx, revoked.cursor.at)
+	if _, unusable := errors.AsType[*planError](err); unusable {
+		r.cadence.readsAll = r.TokenLifetime == 0 && r.heap.total > r.tuning.smallTable
+		if r.cadence.readsAll && r.mayLeaveOutRevoked() {
+			r.cadence.leftOut = true
+			return nil
+		}
+		// Without one, it reads each live row once. A row that was revoked before the cutoff was
+		// made before it, and expires within a token's life from then.
+		until := forever
+		if r.TokenLifetime > 0 {
+			until = timestamp(cutoffs.Revoked.Add(r.TokenLifetime))
+		}
+		revoked, err = r.newPass(Revoked, "expires_at", timestamp(cutoffs.Expired), until), nil
+		expired.companion = revoked
+	}
+	if err != nil {
+		return err
+	}
+	return r.begin(ctx, revoked, known)
+}
+
+// mayLeaveOutRevoked reports whether it suffices that the next run does the revoked pass.
+func (r *run) mayLeaveOutRevoked() bool {
+	done, began := r.RevokedDone, r.batcher.began
+	return !r.DryRun && !done.IsZero() && !began.Before(done) && // else a clock was set back
+		r.NextRun.After(began) && !r.NextRun.After(done.Add(r.KeepRevoked/revokedShare))
+}
+
+// revokedDue is when the next revoked pass begins at the latest; zero = each run does it.
+func (r *run) revokedDue(done time.Time) time.Time {
+	if !r.cadence.readsAll || done.IsZero() {
+		return time.Time{}
+	}
+	return done.Add(r.KeepRevoked / revokedShare)
+}
