@@ -117,17 +117,17 @@ func TestPodsAreRestricted(t *testing.T) {
 			pod = &core.PodSecurityContext{RunAsNonRoot: own.RunAsNonRoot, RunAsUser: own.RunAsUser, SeccompProfile: own.SeccompProfile}
 		}
 		for what, ok := range map[string]bool{
-			"runs as root":                  is(pod.RunAsNonRoot, true) && is(pod.RunAsUser, 65532),
-			"has no seccomp profile":        is(pod.SeccompProfile, core.SeccompProfile{Type: core.SeccompProfileTypeRuntimeDefault}),
-			"may escalate":                  is(own.AllowPrivilegeEscalation, false),
-			"writes to its root":            is(own.ReadOnlyRootFilesystem, true),
-			"keeps capabilities":            slices.Equal(own.Capabilities.Drop, []core.Capability{"ALL"}) && own.Capabilities.Add == nil,
-			"has the API server's token":    f.beside || is(f.pod.AutomountServiceAccountToken, false), // the API's as well
-			"hears of services":             f.beside || is(f.pod.EnableServiceLinks, false),
-			"shares the node":               !f.pod.HostNetwork && !f.pod.HostPID && !f.pod.HostIPC && f.pod.Volumes == nil,
-			"asks for nothing":              !f.container.Resources.Requests.Cpu().IsZero() && !f.container.Resources.Requests.Memory().IsZero(),
-			"has no limit on memory":        !f.container.Resources.Limits.Memory().IsZero(),
-			"is killed before it may end":   f.beside || *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
+			"runs as root":                     is(pod.RunAsNonRoot, true) && is(pod.RunAsUser, 65532),
+			"has no seccomp profile":           is(pod.SeccompProfile, core.SeccompProfile{Type: core.SeccompProfileTypeRuntimeDefault}),
+			"may escalate":                     is(own.AllowPrivilegeEscalation, false),
+			"writes to its root":               is(own.ReadOnlyRootFilesystem, true),
+			"keeps capabilities":               slices.Equal(own.Capabilities.Drop, []core.Capability{"ALL"}) && own.Capabilities.Add == nil,
+			"has the API server's token":       f.beside || is(f.pod.AutomountServiceAccountToken, false), // the API's as well
+			"hears of services":                f.beside || is(f.pod.EnableServiceLinks, false),
+			"shares the node":                  !f.pod.HostNetwork && !f.pod.HostPID && !f.pod.HostIPC && f.pod.Volumes == nil,
+			"asks for nothing":                 !f.container.Resources.Requests.Cpu().IsZero() && !f.container.Resources.Requests.Memory().IsZero(),
+			"has no limit on memory":           !f.container.Resources.Limits.Memory().IsZero(),
+			"is killed before it may end":      f.beside || *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
 			"is another image than the others": f.container.Image == image(t),
 		} {
 			if !ok {

@@ -16,8 +16,9 @@ var units = []string{"token-janitor.service", "token-janitor-once.service", "tok
 // textfile is the drop-in that has a single run write a file.
 const textfile = "token-janitor-once.textfile.conf"
 
-// installed is where the units expect the binary.
-const installed = "/usr/local/bin/token-janitor"
+// started is the binary as the units name it: systemd looks for it in /usr/local/bin, where people install it, and in
+// /usr/bin, where packages do.
+const started = "token-janitor"
 
 func TestSystemdTakesTheUnits(t *testing.T) {
 	t.Parallel()
@@ -26,7 +27,7 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	var paths []string
 	for _, name := range units {
 		path := filepath.Join(dir, name)
-		text := strings.ReplaceAll(read(t, filepath.Join("systemd", name)), installed, "/bin/true") // it looks whether that is there
+		text := strings.ReplaceAll(read(t, filepath.Join("systemd", name)), "ExecStart="+started, "ExecStart=/bin/true") // it looks whether that is there
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func systemdLaunches(t *testing.T) map[string]launch {
 			env = append(env, strings.ReplaceAll(line, "%d", credentials))
 		}
 		start := settings(t, name, "ExecStart")
-		if len(start) != 1 || !strings.HasPrefix(start[0], installed) {
+		if len(start) != 1 || strings.Fields(start[0])[0] != started {
 			t.Fatalf("%s starts %q", name, start)
 		}
 		launches[name] = launch{strings.Fields(start[0])[1:], env}
