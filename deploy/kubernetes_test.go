@@ -46,6 +46,10 @@ type (
 			Path   string `json:"path"`
 			Target any    `json:"target"`
 		} `json:"patches"`
+		Images []struct {
+			Name   string `json:"name"`
+			NewTag string `json:"newTag"`
+		} `json:"images"`
 	}
 )
 
@@ -113,22 +117,65 @@ func TestPodsAreRestricted(t *testing.T) {
 			pod = &core.PodSecurityContext{RunAsNonRoot: own.RunAsNonRoot, RunAsUser: own.RunAsUser, SeccompProfile: own.SeccompProfile}
 		}
 		for what, ok := range map[string]bool{
-			"runs as root":                  is(pod.RunAsNonRoot, true) && is(pod.RunAsUser, 65532),
-			"has no seccomp profile":        is(pod.SeccompProfile, core.SeccompProfile{Type: core.SeccompProfileTypeRuntimeDefault}),
-			"may escalate":                  is(own.AllowPrivilegeEscalation, false),
-			"writes to its root":            is(own.ReadOnlyRootFilesystem, true),
-			"keeps capabilities":            slices.Equal(own.Capabilities.Drop, []core.Capability{"ALL"}) && own.Capabilities.Add == nil,
-			"has the API server's token":    f.beside || is(f.pod.AutomountServiceAccountToken, false), // the API's as well
-			"hears of services":             f.beside || is(f.pod.EnableServiceLinks, false),
-			"shares the node":               !f.pod.HostNetwork && !f.pod.HostPID && !f.pod.HostIPC && f.pod.Volumes == nil,
-			"asks for nothing":              !f.container.Resources.Requests.Cpu().IsZero() && !f.container.Resources.Requests.Memory().IsZero(),
-			"has no limit on memory":        !f.container.Resources.Limits.Memory().IsZero(),
-			"is killed before it may end":   f.beside || *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
-			"is another image than compose": f.container.Image == composeFile(t, "compose.yaml").Services["janitor"].Image,
+			"runs as root":                     is(pod.RunAsNonRoot, true) && is(pod.RunAsUser, 65532),
+			"has no seccomp profile":           is(pod.SeccompProfile, core.SeccompProfile{Type: core.SeccompProfileTypeRuntimeDefault}),
+			"may escalate":                     is(own.AllowPrivilegeEscalation, false),
+			"writes to its root":               is(own.ReadOnlyRootFilesystem, true),
+			"keeps capabilities":               slices.Equal(own.Capabilities.Drop, []core.Capability{"ALL"}) && own.Capabilities.Add == nil,
+			"has the API server's token":       f.beside || is(f.pod.AutomountServiceAccountToken, false), // the API's as well
+			"hears of services":                f.beside || is(f.pod.EnableServiceLinks, false),
+			"shares the node":                  !f.pod.HostNetwork && !f.pod.HostPID && !f.pod.HostIPC && f.pod.Volumes == nil,
+			"asks for nothing":                 !f.container.Resources.Requests.Cpu().IsZero() && !f.container.Resources.Requests.Memory().IsZero(),
+			"has no limit on memory":           !f.container.Resources.Limits.Memory().IsZero(),
+			"is killed before it may end":      f.beside || *f.pod.TerminationGracePeriodSeconds > 10, // --shutdown-timeout
+			"is another image than the others": f.container.Image == image(t),
 		} {
 			if !ok {
 				t.Errorf("%s: the janitor %s", name, what)
 			}
+		}
+	}
+}
+
+// image is what every manifest runs: the release's image with the tag that the changelog knows, or the coming one.
+func image(t *testing.T) string {
+	t.Helper()
+	name, tag := "", ""
+	for _, dir := range []string{"standalone", "sidecar", "cronjob"} {
+		of := manifest[kustomization](t, dir+"/kustomization.yaml").Images
+		if len(of) != 1 || name != "" && (of[0].Name != name || of[0].NewTag != tag) {
+			t.Fatalf("%s/kustomization.yaml has the images %v, another %s:%s", dir, of, name, tag)
+		}
+		name, tag = of[0].Name, of[0].NewTag
+	}
+	if !strings.HasPrefix(name, "ghcr.io/") || !strings.HasPrefix(tag, "v") {
+		t.Errorf("the image %s:%s has no registry, or no version", name, tag)
+	}
+	return name + ":" + tag
+}
+
+// One change, of newTag, is another version.
+func TestTagIsChangedInOnePlace(t *testing.T) {
+	t.Parallel()
+	for dir, kind := range map[string]string{"standalone": "Deployment", "cronjob": "CronJob"} {
+		text := read(t, "kubernetes/"+dir+"/kustomization.yaml")
+		files := map[string]string{"mine/kustomization.yaml": strings.Replace(text, "newTag: v1.0.0", "newTag: v9.9.9", 1)}
+		entries, err := os.ReadDir(filepath.Join("kubernetes", dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name() != "kustomization.yaml" {
+				files["mine/"+e.Name()] = read(t, filepath.Join("kubernetes", dir, e.Name()))
+			}
+		}
+		all, err := kustomize(t, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		yaml, err := all.AsYaml()
+		if err != nil || strings.Count(string(yaml), "image: ghcr.io/hyphagraph/token-janitor:v9.9.9") != 1 {
+			t.Errorf("%s (%v): %s %s has another image", dir, err, kind, yaml)
 		}
 	}
 }
@@ -159,7 +206,13 @@ func kubernetesLaunches(t *testing.T) map[string]launch {
 		env := []string{"TOKEN_JANITOR_PORT=tcp://10.0.0.1:9856", "TOKEN_JANITOR_SERVICE_HOST=10.0.0.1"}
 		for _, e := range f.container.Env {
 			value := e.Value
-			if e.ValueFrom != nil {
+			switch {
+			case e.Name == "TOKEN_JANITOR_PUSH_URL":
+				if !is(e.ValueFrom.SecretKeyRef.Optional, true) {
+					t.Errorf("%s wants a Pushgateway", name)
+				}
+				value = "http://127.0.0.1:1"
+			case e.ValueFrom != nil:
 				value = unreachable // the Secret's
 			}
 			env = append(env, e.Name+"="+value)
@@ -242,6 +295,9 @@ func TestCronJobsRunEndsByItself(t *testing.T) {
 	deadline := time.Duration(*job.JobTemplate.Spec.ActiveDeadlineSeconds) * time.Second
 	if least := runTime + 30*time.Second + 10*time.Second; runTime == 0 || deadline < least {
 		t.Errorf("activeDeadlineSeconds are %s, want %s or more", deadline, least)
+	}
+	if args := forms(t)["cronjob"].container.Args; !slices.Contains(args, "--schedule="+job.Schedule) {
+		t.Errorf("it runs at %q, and tells the alerts %q", job.Schedule, args)
 	}
 	if job.ConcurrencyPolicy != batch.ForbidConcurrent || deadline >= 15*time.Minute {
 		t.Error("a run goes on into the next")

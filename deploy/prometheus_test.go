@@ -180,7 +180,7 @@ func TestRealPrometheusScrapesRealJanitors(t *testing.T) {
 }
 
 // metricName is a metric's in a query or a text, of ours or of a recording rule.
-var metricName = regexp.MustCompile(`\b((job|job_reason|instance_reason):)?(token_janitor|process|go)_[a-z_]+(:[a-z0-9]+)?`)
+var metricName = regexp.MustCompile(`\b((job|job_reason|job_cause|instance_reason):)?(token_janitor|process|go)_[a-z_]+(:[a-z0-9]+)?`)
 
 // names are all that a janitor exports.
 func names(t *testing.T, janitor string) []string {

@@ -59,7 +59,7 @@ func gatewayHas(t *testing.T, address, user, password string) map[string]string 
 // last success, and another group's runs leave this one's alone.
 func TestRunsReachARealPushgateway(t *testing.T) {
 	t.Parallel()
-	const user, password, hash = "ada", "hunter2", "$2y$05$4Xs1Kcxwq1zzRN2W8dmcsOQvU7wcMyFjyqzfyE1zZZzSwfqGTIhYO"
+	const user, password, hash = "ada", "hunter2", "$2a$05$PuBVT8yRZ6neHYDlYYdABO60.5dwiqSbZT00vbbMlxyLYyZeExQym"
 	program, binary, database := pgtemp.Require(t, "prometheus-pushgateway"), build(t), pgtemp.Head(t)
 	config := filepath.Join(t.TempDir(), "web.yaml")
 	if err := os.WriteFile(config, []byte("basic_auth_users:\n  "+user+": "+hash+"\n"), 0o600); err != nil {

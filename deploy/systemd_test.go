@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +13,12 @@ import (
 
 var units = []string{"token-janitor.service", "token-janitor-once.service", "token-janitor-once.timer"}
 
-// installed is where the units expect the binary.
-const installed = "/usr/local/bin/token-janitor"
+// textfile is the drop-in that has a single run write a file.
+const textfile = "token-janitor-once.textfile.conf"
+
+// started is the binary as the units name it: systemd looks for it in /usr/local/bin, where people install it, and in
+// /usr/bin, where packages do.
+const started = "token-janitor"
 
 func TestSystemdTakesTheUnits(t *testing.T) {
 	t.Parallel()
@@ -22,11 +27,18 @@ func TestSystemdTakesTheUnits(t *testing.T) {
 	var paths []string
 	for _, name := range units {
 		path := filepath.Join(dir, name)
-		text := strings.ReplaceAll(read(t, filepath.Join("systemd", name)), installed, "/bin/true") // it looks whether that is there
+		text := strings.ReplaceAll(read(t, filepath.Join("systemd", name)), "ExecStart="+started, "ExecStart=/bin/true") // it looks whether that is there
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		paths = append(paths, path)
+	}
+	dropIn := filepath.Join(dir, "token-janitor-once.service.d")
+	if err := os.Mkdir(dropIn, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dropIn, "textfile.conf"), []byte(read(t, "systemd/"+textfile)), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	// It warns of a setting that it does not know, and goes on.
 	if said := output(t, nil, analyze, append([]string{"verify", "--man=no"}, paths...)...); strings.Contains(said, "token-janitor") {
@@ -51,11 +63,18 @@ func systemdLaunches(t *testing.T) map[string]launch {
 			env = append(env, strings.ReplaceAll(line, "%d", credentials))
 		}
 		start := settings(t, name, "ExecStart")
-		if len(start) != 1 || !strings.HasPrefix(start[0], installed) {
+		if len(start) != 1 || strings.Fields(start[0])[0] != started {
 			t.Fatalf("%s starts %q", name, start)
 		}
 		launches[name] = launch{strings.Fields(start[0])[1:], env}
 	}
+	file := settings(t, textfile, "Environment")
+	folder := settings(t, textfile, "ReadWritePaths")
+	if len(file) != 1 || len(folder) != 1 || filepath.Dir(strings.TrimPrefix(file[0], "TOKEN_JANITOR_METRICS_FILE=")) != folder[0] {
+		t.Fatalf("%s writes %q and may write in %q", textfile, file, folder)
+	}
+	once := launches[units[1]]
+	launches[textfile] = launch{once.args, append(slices.Clone(once.env), strings.Replace(file[0], folder[0], t.TempDir(), 1))}
 	return launches
 }
 

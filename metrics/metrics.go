@@ -26,8 +26,9 @@ type Build struct {
 // Metrics holds every metric of one janitor. All methods may be called at any
 // time and from any goroutine; the runs that are told must not overlap.
 type Metrics struct {
-	registry *prometheus.Registry
-	build    prometheus.Gauge
+	registry  *prometheus.Registry
+	build     prometheus.Gauge
+	userAgent string // of a push
 
 	deleted, batches, rested, left *prometheus.CounterVec
 	timedOut                       prometheus.Counter
@@ -61,7 +62,8 @@ type Metrics struct {
 // own, beside the Go runtime's and the process's.
 func New(b Build) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry:  prometheus.NewRegistry(),
+		userAgent: "token-janitor/" + b.Version,
 
 		deleted: counters("tokens_deleted_total", "reason",
 			"Tokens deleted. Dry runs do not count."),

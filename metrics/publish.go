@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -71,7 +72,7 @@ func lastSuccessIn(path string) (float64, error) {
 // Push sends the metrics of a single run, once it has ended, to a Pushgateway. It replaces metrics of the same
 // names in the gateway's group and no others, so the last success stays there when a run fails.
 func (m *Metrics) Push(ctx context.Context, to Gateway) error {
-	pusher := push.New(to.url, to.job).Gatherer(m.single())
+	pusher := push.New(to.url, to.job).Gatherer(m.single()).Header(http.Header{"User-Agent": {m.userAgent}})
 	for name, value := range to.grouping {
 		pusher.Grouping(name, value)
 	}
