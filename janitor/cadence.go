@@ -19,12 +19,10 @@ type cadence struct {
 	leftOut  bool // and is left to a later run
 }
 
-// planRevoked decides which index the revoked pass follows, and whether this run does it.
-func (r *run) planRevoked(ctx context.Context, expired *pass, known facts) error {
+// planRevoked decides which index the revoked pass follows, and whether this run does it. Where an index
+// leads with revoked_at, the pass costs what it deletes: err is why it is not the revoked pass.
+func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error, known facts) error {
 	cutoffs := r.clocks.cutoffs
-	// Where an index leads with revoked_at, the pass costs what it deletes.
-	revoked := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
-	err := revoked.requireIndex(ctx, revoked.cursor.at)
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		r.cadence.readsAll = r.TokenLifetime == 0 && r.heap.total > r.tuning.smallTable
 		if r.cadence.readsAll && r.mayLeaveOutRevoked() {

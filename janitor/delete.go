@@ -32,6 +32,7 @@ type deleter struct {
 	picker  *picker
 	family  *family // nil = the table has no keys onto itself, or they are not in the way
 
+	hasListed        bool // rows were picked by their place
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
 	expectFailures   bool // rows of the last region failed their statement or were too slow, and such rows come in swarms
 }
@@ -93,6 +94,7 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 		}
 		return c, nil
 	}
+	d.hasListed = d.hasListed || due.len() > 0
 	if d.family != nil && !d.family.cannotSee {
 		picked, err := d.family.pick(ctx, d.reason, due)
 		c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally

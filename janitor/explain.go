@@ -23,19 +23,32 @@ type node struct {
 // no catalogue query would (partial indexes, partitions, an index that the planner may not use yet).
 // It returns a *planError if there is no such index.
 func (s *scan) requireIndex(ctx context.Context, from string) error {
+	var texts planTexts
+	if err := s.batcher.ask(ctx, s.explain(from, &texts)...); err != nil {
+		return fmt.Errorf("explain the window on %s: %w", s.key, err)
+	}
+	return s.followsIndex(texts)
+}
+
+// planTexts are the plans of the statements that find an edge and clear a window.
+type planTexts [2]string
+
+// explain is the queries of requireIndex.
+func (s *scan) explain(from string, texts *planTexts) []query {
 	const explain = "EXPLAIN (FORMAT JSON) "
 	args := s.with("floor", from, "until", s.until, "rows", s.batcher.BatchMaxRows)
 	window := s.sql.window.delete
 	if s.batcher.DryRun {
 		window = s.sql.window.count // the role may have no right to delete
 	}
-	var texts [2]string
-	err := s.batcher.ask(ctx,
-		query{explain + s.sql.windowEdge, args, into(&texts[0])},
-		query{explain + window, args, into(&texts[1])})
-	if err != nil {
-		return fmt.Errorf("explain the window on %s: %w", s.key, err)
+	return []query{
+		{explain + s.sql.windowEdge, args, into(&texts[0])},
+		{explain + window, args, into(&texts[1])},
 	}
+}
+
+// followsIndex is the verdict of requireIndex.
+func (s *scan) followsIndex(texts planTexts) error {
 	for _, text := range texts {
 		var plans []struct{ Plan node }
 		if err := json.Unmarshal([]byte(text), &plans); err != nil {

@@ -149,25 +149,30 @@ func (r *run) run(ctx context.Context) error {
 func (r *run) plan(ctx context.Context) error {
 	cutoffs := r.clocks.cutoffs
 	expired := r.newPass(Expired, "expires_at", earliest, timestamp(cutoffs.Expired))
-	if err := expired.requireIndex(ctx, expired.cursor.at); err != nil {
-		return err
-	}
+	byAge := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
 	oid := pgx.NamedArgs{"oid": r.session.oid}
 	known := facts{partitions: map[int64]pgx.Identifier{}}
-	err := r.batcher.ask(ctx,
-		query{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.mayUpdate)},
-		query{statement("partitions"), oid, known.scanPartitions},
+	var plans, plansByAge planTexts
+	queries := []query{
+		{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.mayUpdate)},
+		{statement("partitions"), oid, known.scanPartitions},
 		known.keys.query(r.session.oid),
-		r.heap.query(r.session.oid))
-	if err != nil {
-		return fmt.Errorf("look for triggers, rules, partitions and keys: %w", err)
+		r.heap.query(r.session.oid),
+	}
+	queries = append(queries, expired.explain(earliest, &plans)...)
+	queries = append(queries, byAge.explain(earliest, &plansByAge)...)
+	if err := r.batcher.ask(ctx, queries...); err != nil {
+		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
+	}
+	if err := expired.followsIndex(plans); err != nil {
+		return err
 	}
 	r.family = newFamily(r.batcher, known.keys, cutoffs.args())
 	if err := r.begin(ctx, expired, known); err != nil {
 		return err
 	}
 
-	return r.planRevoked(ctx, expired, known)
+	return r.planRevoked(ctx, expired, byAge, byAge.followsIndex(plansByAge), known)
 }
 
 // newPass is a pass over the index on key, from one key to another.

@@ -26,6 +26,9 @@ func (p *pass) noteOldest(ctx context.Context, most int64) {
 
 // overdue is what the pass leaves; none reports whether that is nothing.
 func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
+	if p.reader != nil {
+		p.noteRewrite(ctx)
+	}
 	left = Overdue{Known: true, Rows: p.tally.left.Total()}
 	if left.Rows > 0 {
 		left.Oldest = p.tally.oldest

@@ -53,3 +53,54 @@ func TestOneRoundTripABatch(t *testing.T) {
 	}
 	tab.survive("live")
 }
+
+// A run that finds nothing to do is few round trips, as between two continents.
+func TestFewRoundTripsForNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		setUp func(*table)
+		more  func(*Settings)
+	}{
+		{"as migrated", func(*table) {}, func(*Settings) {}},
+		{"a daemon's, from the floors", func(*table) {}, func(s *Settings) {
+			s.Floors = map[Reason]string{Expired: at(-time.Hour - time.Minute), Revoked: at(-week - time.Minute)}
+			s.Window = 5000
+		}},
+		{"an index on revoked_at", func(tab *table) { tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`) }, func(s *Settings) {
+			s.Floors = map[Reason]string{Expired: at(-time.Hour - time.Minute), Revoked: at(-week - time.Minute)}
+		}},
+		{"tokens that live for ever", func(tab *table) { tab.insert(token{name: "for ever", expires: "infinity"}) }, func(*Settings) {}},
+		{"partitioned", (*table).partition, func(*Settings) {}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tt.setUp(tab)
+			tab.fill(900, spread(52*week, time.Second), "false", "NULL")
+			tt.more(&s)
+			p, far := tab.through()
+			var trips atomic.Int64
+			var asked atomic.Bool
+			p.set(func(*proxy, net.Conn, net.Conn, []byte) bool {
+				if !asked.Swap(true) {
+					trips.Add(1)
+				}
+				return false
+			}, func(*proxy, net.Conn, net.Conn, []byte) bool {
+				asked.Store(false)
+				return false
+			})
+			res, err := Run(t.Context(), far.Conn, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect{stop: StopDrained}.of(t, "run", res)
+			if n := trips.Load(); n > 10 {
+				t.Errorf("%d round trips, want 10 at most", n)
+			} else {
+				t.Logf("%d round trips", n)
+			}
+		})
+	}
+}

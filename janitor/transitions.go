@@ -15,7 +15,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		case keyFillsAll:
 			return tie{p.scan, r.from}
 		case keysEnd:
-			return p.atEnd()
+			return p.atEnd(ctx)
 		}
 		p.raise(f.key)
 		return windows{p.scan, f.key}
@@ -28,7 +28,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		return after
 	case afterTie:
 		if f.event == keysEnd {
-			return p.atEnd()
+			return p.atEnd(ctx)
 		}
 		p.raise(f.key)
 		return p.at(f.key)
@@ -102,18 +102,19 @@ func (p *pass) at(key string) reader {
 
 // atEnd comes after the last key before the end. The pass is complete, unless it includes the
 // keys at infinity and has not read them yet.
-func (p *pass) atEnd() reader {
+func (p *pass) atEnd(ctx context.Context) reader {
 	complete := p.until != forever || p.cursor.at == forever
 	p.raise(p.until)
 	if complete {
-		return p.verify()
+		return p.verify(ctx)
 	}
 	return p.at(forever)
 }
 
 // verify comes after the last region: nothing, or a count of the due rows where some may have been
 // missed.
-func (p *pass) verify() reader {
+func (p *pass) verify(ctx context.Context) reader {
+	p.noteRewrite(ctx)
 	switch {
 	case p.missed.why == "" || p.batcher.DryRun || p.missed.rounds >= maxRounds:
 		return nil

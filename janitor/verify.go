@@ -73,3 +73,19 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 }
 
 func (c countByBlock) deadEntriesAhead(context.Context) bool { return false }
+
+// noteRewrite notes that rows may have been missed if the table was rewritten while listed rows were
+// picked: where one of them lay, another may lie by then that is due as well, and goes in its place.
+func (p *pass) noteRewrite(ctx context.Context) {
+	if p.missed.why != "" || !p.deleter.hasListed || p.batcher.DryRun {
+		return
+	}
+	var now heap
+	err := p.batcher.session.exchange(ctx, now.query(p.batcher.session.oid))
+	if err != nil || now.files != p.heap.files {
+		p.missed.why = rewritten
+	}
+	if err == nil {
+		*p.heap = now
+	}
+}

@@ -144,6 +144,49 @@ func TestAnotherJanitorInTheMiddle(t *testing.T) {
 	}
 }
 
+// Rows are listed, then the table is rewritten, and others that are due lie where the listed ones did.
+func TestOthersLieWhereListedRowsDid(t *testing.T) {
+	t.Parallel()
+	for _, rule := range Reasons {
+		t.Run(string(rule), func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
+			tab.insert(token{name: "gone 1", expires: at(week)}, token{name: "gone 2", expires: at(week)})
+			for i := range 4 {
+				due := token{name: fmt.Sprintf("due %d", i), expires: at(-3*time.Hour + time.Duration(i)*time.Minute)}
+				if rule == Revoked {
+					due = token{name: due.name, expires: at(week), revoked: true, revokedAt: at(-2*week + time.Duration(i)*time.Minute)}
+				}
+				tab.insert(due)
+			}
+			tab.insert(token{name: "live", expires: at(week)})
+			tab.exec(`CREATE INDEX ON refresh_tokens (revoked_at)`)
+			tab.exec(`DELETE FROM refresh_tokens WHERE token_hash LIKE 'gone%'`)
+			tab.exec(`CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'`)
+			tab.exec(`CREATE TRIGGER kept BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION kept()`) // so rows are listed
+			beside, rewritten := tab.other(), false
+			s.BatchMaxRows, s.Load = 2, 0.1
+			rests := 0
+			s.OnRest = func(Rest) {
+				defer func() { rests++ }()
+				if !rewritten && (rule == Expired || rests > 0) {
+					rewritten = true
+					beside.exec(`VACUUM FULL refresh_tokens`)
+				}
+			}
+			res := tab.run(s)
+			if !rewritten {
+				t.Fatal("the table was not rewritten: this proves nothing")
+			}
+			if res.Outcome != Drained || res.Deleted.Of(rule) != 4 {
+				t.Errorf("run: %+v", res)
+			}
+			tab.survive("live")
+		})
+	}
+}
+
 // Rows that are picked are reached in their own partition.
 func TestPickInPartitions(t *testing.T) {
 	t.Parallel()
