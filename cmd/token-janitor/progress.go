@@ -55,5 +55,5 @@ func (s *service) reportProgress(p *status.Progress) {
 	if p.WaitsFor != "" {
 		attrs = append(attrs, "waits_for", p.WaitsFor)
 	}
-	s.log.Info("at work", attrs...)
+	s.log.Info("running", attrs...)
 }

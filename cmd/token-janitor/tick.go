@@ -27,6 +27,9 @@ type service struct {
 	onBatch   func(janitor.Batch) // gets a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
+	waitedFor  string // what boot last said that it waits for
+	summarized bool   // a summary tells what the line of a run would, on the same screen
+
 	// One tick at a time has these.
 	floors   map[janitor.Reason]string
 	began    time.Time // when a run last began at the start and not at the floors
@@ -150,7 +153,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision)
 	s.history.SchemaChecked(state, err)
 	if state.Upgraded {
-		s.log.Info("schema upgraded", "revision", state.Revision)
+		s.log.Info("schema upgraded", "revision", state.Revision, "table", text.OneLine(state.Table.Sanitize()))
 	}
 	return state, err
 }
@@ -183,18 +186,28 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 
 // report writes the one line that a run gets in the log.
 func (s *service) report(res janitor.Result, err error) {
-	level := slog.LevelInfo
-	attrs := []any{
-		"outcome", res.Outcome, "stop_reason", res.StopReason,
-		"deleted_expired", res.Deleted.Expired, "deleted_revoked", res.Deleted.Revoked,
-		"batches", res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
-		"longest_batch", res.LongestBatch.Round(time.Microsecond), "duration", res.Duration.Round(time.Millisecond),
+	if s.beforeLog != nil {
+		s.beforeLog()
 	}
+	if s.summarized {
+		return
+	}
+	level := slog.LevelInfo
+	var attrs []any
+	if err != nil { // what went wrong leads
+		level, attrs = slog.LevelError, []any{"error", err}
+	}
+	attrs = append(attrs, "outcome", res.Outcome, "stop_reason", res.StopReason)
+	if !res.Cutoffs.Expired.IsZero() { // it came to a run
+		attrs = append(attrs, "deleted_expired", res.Deleted.Expired, "deleted_revoked", res.Deleted.Revoked,
+			"batches", res.Batches[janitor.Expired]+res.Batches[janitor.Revoked], "longest_batch", res.LongestBatch.Round(time.Microsecond))
+	}
+	attrs = append(attrs, "duration", res.Duration.Round(time.Millisecond))
 	if res.DryRun {
 		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
 	}
 	if res.Left.Total() > 0 {
-		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused)
+		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused, "left_slow", res.Left.Slow)
 	}
 	if res.Refusal != "" {
 		attrs = append(attrs, "refusal", res.Refusal)
@@ -214,18 +227,11 @@ func (s *service) report(res janitor.Result, err error) {
 			attrs = append(attrs, rows, o.Rows, oldest, o.Oldest.Round(time.Second))
 		}
 	}
-	if next := s.history.View().Next; !next.IsZero() {
-		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
+	if view := s.history.View(); !view.Next.IsZero() && view.Paused.IsZero() {
+		attrs = append(attrs, "next_run", view.Next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {
 		level = slog.LevelWarn
-	}
-	if err != nil {
-		level = slog.LevelError
-		attrs = append(attrs, "error", err)
-	}
-	if s.beforeLog != nil {
-		s.beforeLog()
 	}
 	s.log.Log(context.Background(), level, "run", attrs...)
 }

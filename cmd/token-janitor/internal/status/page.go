@@ -73,17 +73,8 @@ func digest(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// took is a duration in a table.
-func took(s float64) string {
-	d := text.Seconds(s)
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return text.ShortDuration(d.Round(time.Second))
-}
+// took is a duration in seconds, in a table.
+func took(s float64) string { return text.Took(text.Seconds(s)) }
 
 // asks says what asks for a rest.
 var asks = map[janitor.Cause]string{
@@ -128,7 +119,7 @@ func why(e ended) string {
 		reason = e.Error
 	case known:
 	case e.Outcome == janitor.Skipped:
-		reason = "another janitor is at work"
+		reason = "another janitor is running"
 	default:
 		reason = "nothing was left to do"
 	}
@@ -143,17 +134,29 @@ func why(e ended) string {
 
 // held says what held the rows that a run left, and how many.
 func held(e ended) string {
+	held := Held(e.Left)
+	if e.Refusal != "" {
+		if held != "" {
+			held += ", "
+		}
+		held += "the server says \u201c" + text.OneLine(e.Refusal) + "\u201d"
+	}
+	return held
+}
+
+// Held says what held rows, and how many.
+func Held(left janitor.Left) string {
 	var parts []string
 	for _, cause := range []struct {
 		rows int64
 		what string
-	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}} {
+	}{
+		{left.Locked, "locked"}, {left.Referenced, "referenced by another table"},
+		{left.Refused, "refused by a trigger or rule"}, {left.Slow, "slower to delete than --statement-timeout"},
+	} {
 		if cause.rows > 0 {
 			parts = append(parts, text.Thousands(cause.rows)+" "+cause.what)
 		}
-	}
-	if e.Refusal != "" {
-		parts = append(parts, "the server says \u201c"+text.OneLine(e.Refusal)+"\u201d")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -117,6 +117,9 @@ func (v View) Status(now time.Time, p Program) Status {
 	for _, p := range v.Runs {
 		st.Runs = append(st.Runs, p.ended())
 	}
+	if st.PausedSince != nil { // no run is due until it is resumed
+		st.NextRun = nil
+	}
 	st.State, st.Line = v.state(now)
 	return st
 }

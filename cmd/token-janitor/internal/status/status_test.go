@@ -79,12 +79,12 @@ func TestWhy(t *testing.T) {
 		want string
 	}{
 		{ended{Outcome: janitor.Drained, StopReason: janitor.StopDrained}, "nothing was left to do"},
-		{ended{Outcome: janitor.Skipped, StopReason: janitor.StopOther}, "another janitor is at work"},
+		{ended{Outcome: janitor.Skipped, StopReason: janitor.StopOther}, "another janitor is running"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRows}, "the budget of --max-rows is spent"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Locked: 1200, Referenced: 2}},
-			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced"},
+			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced by another table"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRunTime, Left: janitor.Left{Refused: 3}, Refusal: "not\nthis one"},
-			"the time of --max-run-time is up: 3 refused, the server says \u201cnot this one\u201d"},
+			"the time of --max-run-time is up: 3 refused by a trigger or rule, the server says \u201cnot this one\u201d"},
 		{ended{Outcome: janitor.Failed, StopReason: janitor.StopConnection, Error: "the connection is lost", Uncertain: 500},
 			"the connection is lost; up to 500 tokens more may be gone, the answer was lost"},
 	} {
