@@ -37,7 +37,7 @@ func (s *service) once(ctx context.Context) int {
 		return exitFailed
 	}
 	if s.summarized && err != nil && err.Error() == s.waitedFor { // a line above
-		err = fmt.Errorf("so it was for all of --connect-timeout, %s", text.ShortDuration(s.ConnectTimeout))
+		err = fmt.Errorf("gave up after %s (--connect-timeout)", text.ShortDuration(s.ConnectTimeout))
 	}
 	takes := wouldTake(res, s.worked, s.Load, s.MaxRate)
 	if s.Output == "json" {
