@@ -24,6 +24,8 @@ var (
 	statusJS string
 )
 
+const runbook = "https://github.com/hyphagraph/token-janitor/blob/main/.github/RUNBOOK.md"
+
 // The page is one file: its style and script are inside, and its policy lets no other
 // run, so that nothing the database says can.
 var (
@@ -35,6 +37,8 @@ var (
 		"humanize":  func(s float64) string { return text.Humanize(text.Seconds(s)) },
 		"took":      took,
 		"capital":   text.Capitalize,
+		"word":      Word,
+		"runbook":   func() string { return runbook },
 		"round":     func(f float64) int64 { return int64(f) },
 		"resting":   resting,
 		"causes":    causes,
