@@ -156,7 +156,7 @@ func Held(left janitor.Left) string {
 		what string
 	}{
 		{left.Locked, "locked"}, {left.Referenced, "referenced by another table"},
-		{left.Refused, "refused by a trigger or rule"}, {left.Slow, "slower to delete than --statement-timeout"},
+		{left.Refused, "refused by a trigger or rule"}, {left.Slow, "too slow for --statement-timeout"},
 	} {
 		if cause.rows > 0 {
 			parts = append(parts, text.Thousands(cause.rows)+" "+cause.what)
