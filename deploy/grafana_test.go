@@ -77,10 +77,10 @@ func TestGrafanaKnowsEveryFieldOfTheDashboard(t *testing.T) {
 func TestDashboardIsComplete(t *testing.T) {
 	t.Parallel()
 	b := dashboard(t)
-	if b.UID == "" || b.SchemaVersion < 38 { // 38 is Grafana 10's
+	if b.UID == "" || b.SchemaVersion < 41 { // 41 is Grafana 12's; an older one reads it as well
 		t.Errorf("uid %q, schemaVersion %d", b.UID, b.SchemaVersion)
 	}
-	if b.Panels[0].Type != "row" || b.Panels[0].Title != "Is it well?" {
+	if b.Panels[0].Type != "row" || b.Panels[0].Title != "State" {
 		t.Errorf("it begins with %q", b.Panels[0].Title)
 	}
 	ids, cells := map[int]string{}, map[[2]int]string{}
@@ -110,6 +110,9 @@ func TestDashboardIsComplete(t *testing.T) {
 		if p.FieldConfig.Defaults.Unit == "" && p.Type != "table" || len(p.FieldConfig.Defaults.Thresholds.Steps) == 0 {
 			t.Errorf("%q has no unit or no thresholds", p.Title)
 		}
+		if p.FieldConfig.Defaults.Unit == "cps" { // "20 K c/s" says nothing to anybody
+			t.Errorf("%q is in c/s", p.Title)
+		}
 		refs := map[string]bool{}
 		for _, target := range p.Targets {
 			if refs[target.RefID] {
@@ -124,6 +127,27 @@ func TestDashboardIsComplete(t *testing.T) {
 	}
 	if got := strings.Join(variables, " "); got != "datasource job instance" {
 		t.Errorf("the variables are %s", got)
+	}
+}
+
+// TestDashboardImportsAsItStands: an export of Grafana's for sharing asks for its inputs first, and other tools cannot
+// answer; ours has a variable for its data source, and no panel names another.
+func TestDashboardImportsAsItStands(t *testing.T) {
+	t.Parallel()
+	text := read(t, "grafana/dashboard.json")
+	for _, leftover := range []string{"__inputs", "__requires", "__elements", "${DS_"} {
+		if strings.Contains(text, leftover) {
+			t.Errorf("it has %s", leftover)
+		}
+	}
+	var whole struct{ ID any }
+	if err := json.Unmarshal([]byte(text), &whole); err != nil || whole.ID != nil {
+		t.Errorf("it has the id of one Grafana, %v, %v", whole.ID, err)
+	}
+	for _, m := range regexp.MustCompile(`"uid": "([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if m[1] != "${datasource}" && m[1] != "token-janitor" && m[1] != "-- Grafana --" {
+			t.Errorf("it names the data source %s", m[1])
+		}
 	}
 }
 

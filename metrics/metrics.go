@@ -86,14 +86,14 @@ func New(b Build) *Metrics {
 			"Rows that a batch is cut for now."),
 
 		gone: gauge("run_progress_rows",
-			"Tokens that the run at work has deleted so far. 0 between runs."),
+			"Tokens that the current run has deleted so far. 0 between runs."),
 		remaining: gauge("run_remaining_rows",
 			"About how many tokens are left of the pass under way, by an estimate. 0 between runs, NaN = unknown."),
 		eta: gauge("run_eta_seconds",
 			"About how long the pass under way will take yet, going on as it has. 0 between runs, NaN = unknown."),
 
 		runs: counters("runs_total", "outcome",
-			"Runs ended. skipped = another janitor was at work; partial = tokens that are due are left."),
+			"Runs ended. skipped = another janitor was running; partial = tokens that are due are left."),
 		stops: counters("run_stops_total", "reason",
 			"Runs ended, by what ended them: drained, or why not."),
 		// Nothing to do takes some milliseconds, the default schedule comes every
@@ -112,7 +112,7 @@ func New(b Build) *Metrics {
 			"When a run last began that looked at all revoked tokens and left none that was due. Without an index on revoked_at, a daemon does so as rarely as a 24th of --keep-revoked allows. 0 = none has."),
 		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "ticks_skipped_total",
-			Help: "Ticks of the schedule left out because this janitor's last run was still at work, or the schedule paused.",
+			Help: "Scheduled runs that were skipped, because this janitor's last run had not ended or the schedule was paused.",
 		}),
 		paused: gauge("paused",
 			"Whether the schedule is paused."),

@@ -43,7 +43,7 @@ type State struct {
 // State.Upgraded is true beside an error as well.
 func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State, error) {
 	if mode != Check && mode != Upgrade && mode != Stamp {
-		return State{}, fmt.Errorf("mode %q is none of %q, %q and %q", mode, Check, Upgrade, Stamp)
+		return State{}, fmt.Errorf("mode %q is not one of %q, %q and %q", mode, Check, Upgrade, Stamp)
 	}
 	var state State
 	var watch quiet
@@ -198,7 +198,7 @@ func (f *found) inTheWay(mode Mode) string {
 	var parts []string
 	for _, o := range f.obstacles {
 		if !o.IsRight || mode != Check {
-			parts = append(parts, o.What+" (mend: "+o.Remedy+")")
+			parts = append(parts, o.What+" (fix: "+o.Remedy+")")
 		}
 	}
 	return oneLine.Replace(strings.Join(parts, "; "))

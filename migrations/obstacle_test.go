@@ -93,7 +93,7 @@ func TestObstacles(t *testing.T) {
 				t.Errorf("it wrote: %s, was %s", after, before)
 			}
 			if c.mend == "" {
-				for _, part := range strings.Split(err.Error(), "(mend: ")[1:] {
+				for _, part := range strings.Split(err.Error(), "(fix: ")[1:] {
 					statements, _, _ := strings.Cut(part, "); ")
 					statements = strings.TrimSuffix(statements, "): nothing is changed")
 					if _, second, ok := strings.Cut(statements, "if it is not, "); ok {

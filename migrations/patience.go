@@ -52,7 +52,7 @@ func persist(ctx context.Context, try func() error) error {
 
 func inTheWay(what, cause error) error {
 	return &NotReadyError{
-		Found:  "another session is at work on the schema: " + what.Error(),
+		Found:  "another session is changing the schema: " + what.Error(),
 		Remedy: "wait for it to end, or look for it in pg_stat_activity",
 		cause:  cause,
 	}

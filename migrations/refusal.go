@@ -32,7 +32,7 @@ type Problem struct{ What, Remedy string }
 func (e *ContractError) Error() string {
 	parts := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
-		parts[i] = fmt.Sprintf("%s (mend: %s)", p.What, p.Remedy)
+		parts[i] = fmt.Sprintf("%s (fix: %s)", p.What, p.Remedy)
 	}
 	return oneLine.Replace(fmt.Sprintf("table %s is not as the janitor needs it: %s", e.Table, strings.Join(parts, "; ")))
 }

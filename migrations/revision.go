@@ -80,7 +80,7 @@ func parse(sql string) (Revision, error) {
 	}
 	for key, to := range map[string]*string{"Revision ID": &r.ID, "Revises": &r.Revises} {
 		if *to = fields[key]; !identifier.MatchString(*to) {
-			return Revision{}, fmt.Errorf("revision %q: %q is no name of a revision: letters, digits, dots and underscores, at most 32", r.Title, key+": "+*to)
+			return Revision{}, fmt.Errorf("revision %q: %q is not the name of a revision: letters, digits, dots and underscores, at most 32", r.Title, key+": "+*to)
 		}
 	}
 	if r.ID == r.Revises {

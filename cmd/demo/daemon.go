@@ -37,6 +37,10 @@ func buildDaemon(ctx context.Context) (dir, binary string, err error) {
 	binary = filepath.Join(dir, "token-janitor")
 	// Git refuses to tell of a checkout that belongs to another user, and the build would fail over it.
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, program)
+	// What go leaves in the middle of a build lies in the same folder.
+	cmd.Env = append(os.Environ(), "GOTMPDIR="+dir)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it waits for its compilers, then
+	cmd.WaitDelay = stopLimit
 	if out, err := cmd.CombinedOutput(); err != nil {
 		os.RemoveAll(dir)
 		return "", "", fmt.Errorf("build token-janitor: %w\n%s", err, out)

@@ -142,7 +142,8 @@ func TestAllGoesWellForAsLongAsAsked(t *testing.T) {
 	t.Parallel()
 	d := start(t, "--tokens", "3000", "--rate", "100", "--for", "1500ms")
 	d.end()
-	d.said(0, d.stdout.String(), "schema at 004_add_refresh_tokens", "loading 3,000 tokens", "deleted/s", "run 1 drained", "none failed", "must stay are in the table: 0 lost.")
+	d.said(0, d.stdout.String(), "schema at 004_add_refresh_tokens", "loading 3,000 tokens", "deleted/s", "run 1 drained", "none failed", "must stay are in the table: 0 lost.",
+		"What happens: ", "Open its status page: http://127.0.0.1:", "token-janitor --database-url URL --dry-run", "token-janitor --database-url URL --once")
 	if d.stderr.Len() > 0 {
 		t.Errorf("stderr: %s", &d.stderr)
 	}

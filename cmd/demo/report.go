@@ -19,13 +19,18 @@ type report struct {
 	total       int64 // deleted, as the janitor's log says, which is complete when the janitor has ended
 }
 
+const legend = `
+  overdue: tokens still to be deleted      API/s, p50, p99: the API's calls, and how long they take
+  must stay: tokens still of use           checked, lost: how often one was looked for, and not found
+`
+
 // headEvery repeats the head of the table before it scrolls out of a usual window.
 const headEvery = 20
 
 // enter says that the janitor is there.
 func (r *report) enter() {
 	r.alone = r.api.calls()
-	r.note("the janitor begins: status page http://%s/, metrics http://%[1]s/metrics", r.daemon.address)
+	r.note("the janitor begins. Open its status page: http://%s/", r.daemon.address)
 }
 
 func (r *report) note(format string, args ...any) {
@@ -57,6 +62,9 @@ func (r *report) line(ctx context.Context) error {
 	calls := r.api.calls()
 	took := r.api.took(r.calls, calls)
 	if r.lines%headEvery == 0 {
+		if r.lines == 0 {
+			fmt.Fprint(r.out, legend)
+		}
 		fmt.Fprintf(r.out, "\n  %6s %11s %10s %8s %9s %9s %11s %13s %5s\n",
 			"time", "overdue", "deleted/s", "API/s", "p50", "p99", "must stay", "checked", "lost")
 	}
@@ -103,7 +111,16 @@ func (r *report) summary(stayed int64) {
 	fmt.Fprintf(r.out, "  %-9s p50 %s, p99 %s alone\n", "", millis(quantile(before, 0.5)), millis(quantile(before, 0.99)))
 	fmt.Fprintf(r.out, "  %-9s p50 %s, p99 %s beside the janitor\n", "", millis(quantile(beside, 0.5)), millis(quantile(beside, 0.99)))
 	fmt.Fprintf(r.out, "\nAll %s tokens that must stay are in the table: 0 lost.\n", thousands(stayed))
+	fmt.Fprint(r.out, epilogue)
 }
+
+const epilogue = `
+Next, with a database of your own:
+
+  go run ./cmd/token-janitor --database-url URL --dry-run   counts what it would delete, and changes nothing
+  go run ./cmd/token-janitor --database-url URL --once      deletes it, once
+  go run ./cmd/token-janitor --database-url URL             does so every 15 minutes; status page http://localhost:9856/
+`
 
 // quantile is the value that the share q of sorted values do not exceed, or 0 if there are none.
 func quantile(sorted []time.Duration, q float64) time.Duration {

@@ -18,6 +18,9 @@ import (
 // alone is how long the API works before the janitor comes, to have something to compare with.
 const alone = 2500 * time.Millisecond
 
+// silence is how long a step may take before it says why.
+const silence = 1500 * time.Millisecond
+
 // stage is all that a show needs.
 type stage struct {
 	options
@@ -32,10 +35,19 @@ type stage struct {
 	daemon *daemon
 }
 
+const prologue = `token-janitor demo: a throwaway PostgreSQL, a simulated API, and the real janitor beside it
+
+What happens: the database gets %s refresh tokens, most of them overdue. An API logs users in and out,
+first alone, then beside the janitor, which deletes what is overdue. A ledger of the demo's own knows every
+token that must stay.
+What to watch: the backlog shrinks, the API is as fast as before, and no token that must stay is lost.
+
+`
+
 // show sets the stage, lets API and janitor work until ctx ends or for as long as asked, and says what came of it.
 // Its error is what must not have happened.
 func show(ctx context.Context, opts options, out io.Writer) (err error) {
-	fmt.Fprint(out, "token-janitor demo: a throwaway PostgreSQL, a simulated API, and the real janitor beside it\n\n")
+	fmt.Fprintf(out, prologue, thousands(opts.tokens))
 	s := stage{options: opts, out: out}
 	defer func() { err = errors.Join(err, s.clear()) }()
 	err = s.set(ctx)
@@ -54,14 +66,14 @@ func show(ctx context.Context, opts options, out io.Writer) (err error) {
 
 // set builds the janitor, and starts and fills the database.
 func (s *stage) set(ctx context.Context) error {
-	err := s.step("building token-janitor", func() (_ string, err error) {
+	err := s.step("building token-janitor", "up to a minute the first time", func() (_ string, err error) {
 		s.dir, s.binary, err = buildDaemon(ctx)
 		return "", err
 	})
 	if err != nil {
 		return err
 	}
-	err = s.step("starting PostgreSQL", func() (_ string, err error) {
+	err = s.step("starting PostgreSQL", "it is fetched first where none is installed", func() (_ string, err error) {
 		if s.server, err = pgtemp.Start(ctx, pgtemp.Durable()); err != nil {
 			return "", err
 		}
@@ -77,7 +89,7 @@ func (s *stage) set(ctx context.Context) error {
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	err = s.step("migrating", func() (string, error) {
+	err = s.step("making the schema", "", func() (string, error) {
 		revision, err := makeSchema(ctx, conn)
 		return "schema at " + revision, err
 	})
@@ -86,7 +98,7 @@ func (s *stage) set(ctx context.Context) error {
 	}
 	s.book.keep = shown
 	s.api = api{url: s.url, rate: s.rate, mix: daily, life: func() time.Duration { return s.lifetime }, book: &s.book}
-	err = s.step("loading "+thousands(s.tokens)+" tokens", func() (_ string, err error) {
+	err = s.step("loading "+thousands(s.tokens)+" tokens", "", func() (_ string, err error) {
 		if s.api.idle, err = loadUsers(ctx, conn); err != nil {
 			return "", err
 		}
@@ -104,11 +116,17 @@ func (s *stage) set(ctx context.Context) error {
 	return err
 }
 
-// step says what is being done, does it, and says how long it took and what came of it.
-func (s *stage) step(doing string, do func() (string, error)) error {
+// step says what is being done, does it, and says how long it took and what came of it. What takes long says so.
+func (s *stage) step(doing, long string, do func() (string, error)) error {
 	fmt.Fprintf(s.out, "  %-26s", doing)
 	begun := time.Now()
+	slow := time.AfterFunc(silence, func() {
+		if long != "" {
+			fmt.Fprintf(s.out, "  (%s)\n  %-26s", long, "")
+		}
+	})
 	outcome, err := do()
+	slow.Stop()
 	if err != nil {
 		fmt.Fprintln(s.out)
 		return err

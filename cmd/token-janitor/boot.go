@@ -51,6 +51,7 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 		if err.Error() != logged || time.Since(loggedAt) > repeatLog {
 			s.log.Warn("waiting for the database and its schema", "error", err)
 			logged, loggedAt = err.Error(), time.Now()
+			s.told.waitedFor = logged
 		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)): // #nosec G404 -- jitter, lest a fleet knocks at once

@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -23,14 +26,74 @@ func connect(ctx context.Context, database config.Source) (*pgx.Conn, error) {
 	// A role's own encoding may lack the letters of what the server says.
 	const encoding = "client_encoding"
 	where.RuntimeParams[encoding] = "UTF8"
-	conn, err := pgx.ConnectConfig(ctx, where) // its errors name host, user and database, no secret
-	if err != nil || conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
-		return conn, err
+	conn, err := pgx.ConnectConfig(ctx, where)
+	if err != nil {
+		return nil, connectFault(err, database.Given())
+	}
+	if conn.PgConn().ParameterStatus("server_encoding") != "SQL_ASCII" {
+		return conn, nil
 	}
 	// A database without an encoding may hold what is no text in any: it is taken as it comes.
 	_ = conn.Close(ctx)
 	where.RuntimeParams[encoding] = "SQL_ASCII"
-	return pgx.ConnectConfig(ctx, where)
+	conn, err = pgx.ConnectConfig(ctx, where)
+	return conn, connectFault(err, true)
+}
+
+// connectError is one of pgx, with its causes first and each once. It names host, user and database, no secret.
+type connectError struct {
+	told string
+	error
+}
+
+func (e connectError) Error() string { return e.told }
+
+func (e connectError) Unwrap() error { return e.error }
+
+// connectFault tells why a connection failed. pgx tells of every try: each address, with TLS and without. Where a server
+// answered, its answers are the cause.
+func connectFault(err error, given bool) error {
+	failed, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return err
+	}
+	tries := []error{failed.Unwrap()}
+	if joined, ok := tries[0].(interface{ Unwrap() []error }); ok {
+		tries = joined.Unwrap()
+	}
+	var answers, others []string
+	for _, try := range tries {
+		address, _, _ := strings.Cut(try.Error(), " (")
+		answer, refused := errors.AsType[*pgconn.PgError](try)
+		dial, dialled := errors.AsType[*net.OpError](try)
+		switch {
+		case refused:
+			answers = append(answers, fmt.Sprintf("%s (SQLSTATE %s), at %s", answer.Message, answer.Code, address))
+		case dialled:
+			others = append(others, dial.Error())
+		default:
+			others = append(others, try.Error())
+		}
+	}
+	causes := answers
+	if len(causes) == 0 {
+		causes = others
+	}
+	told := fmt.Sprintf("cannot connect: %s (user=%s database=%s)", strings.Join(distinct(causes), "; "), failed.Config.User, failed.Config.Database)
+	if !given {
+		told = "no database URL is given (--database-url, --database-url-file, DATABASE_URL or PGHOST): " + told
+	}
+	return connectError{told, err}
+}
+
+// distinct is a list without what it says again.
+func distinct(list []string) (short []string) {
+	for _, s := range list {
+		if !slices.Contains(short, s) {
+			short = append(short, s)
+		}
+	}
+	return short
 }
 
 // unreachable says whether a connection failed for something that passes: nobody

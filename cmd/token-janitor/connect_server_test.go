@@ -112,7 +112,7 @@ func TestConnectsAsTheAPIDoes(t *testing.T) {
 		"PGSSLCRL=/x":                 "sslcrl (of PGSSLCRL) is not supported",
 		"PGSSLCRLDIR=/x":              "sslcrldir (of PGSSLCRLDIR) is not supported",
 		"PGHOSTADDR=db":               "hostaddr (of PGHOSTADDR) is not an IP address",
-		"PGSSLMAXPROTOCOLVERSION=SSL": "ssl_max_protocol_version (of PGSSLMAXPROTOCOLVERSION) is none of",
+		"PGSSLMAXPROTOCOLVERSION=SSL": "ssl_max_protocol_version (of PGSSLMAXPROTOCOLVERSION) is not one of",
 	} {
 		stdout, stderr, code := output(t, path, variable, "--once", "--database-url=postgres://postgres@"+at+"/postgres")
 		if want == "" && code != exitDone || want != "" && (code != exitUsage || !strings.Contains(stderr, want)) {

@@ -127,7 +127,7 @@ func (d *daemon) pause() {
 func (d *daemon) runScheduled(ctx context.Context) {
 	if since := d.history.View().Paused; !since.IsZero() {
 		d.metrics.TickSkipped()
-		d.log.Warn("paused: this run is left out", "since", since.Format(time.RFC3339))
+		d.log.Warn("paused: this run is skipped", "since", since.Format(time.RFC3339))
 		return
 	}
 	d.runAlone(ctx)
@@ -137,7 +137,7 @@ func (d *daemon) runScheduled(ctx context.Context) {
 func (d *daemon) runAlone(ctx context.Context) {
 	if !d.running.TryLock() {
 		d.metrics.TickSkipped()
-		d.log.Info("the run before is still at work; this one is left out")
+		d.log.Info("the previous run has not ended: this one is skipped")
 		return
 	}
 	defer d.running.Unlock()

@@ -72,7 +72,7 @@ func TestRowsHeld(t *testing.T) {
 		t.Errorf("%d due rows are left, want the %d that are held", n, rows)
 	}
 	d.page(t, 200, "/readyz") // it is behind, not broken
-	d.page(t, 200, "/", "Behind.", "other transactions, tables or triggers hold them", "40 tokens overdue")
+	d.page(t, 200, "/", "Overdue.", "other transactions, tables or triggers hold them", "40 tokens overdue")
 	d.page(t, 200, "/metrics", `token_janitor_tokens_left_total{cause="locked"}`)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)

@@ -39,8 +39,7 @@ func (s *service) migrate(ctx context.Context, step string) int {
 		state, err = s.bootOnce(ctx, migrations.Stamp, nil)
 		switch {
 		case err != nil:
-		case state.Upgraded:
-			s.log.Info("upgraded", "revision", state.Revision, "table", state.Table.Sanitize())
+		case state.Upgraded: // told as it happened
 		case state.Ahead:
 			s.log.Info("nothing to do: the API's own migrations are ahead", "revision", state.Revision)
 		default:

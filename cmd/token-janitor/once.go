@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
@@ -21,6 +19,8 @@ func (s *service) once(ctx context.Context) int {
 	if watched(os.Stderr) {
 		shown := &progressBar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
 		s.onBatch, s.beforeLog = shown.draw, shown.clear
+		// Who reads both on one screen is told once, and in words.
+		s.summarized = s.Output == "text" && watched(os.Stdout)
 	}
 	var res janitor.Result
 	var state migrations.State
@@ -35,6 +35,9 @@ func (s *service) once(ctx context.Context) int {
 	case <-overtime(ctx, s.ShutdownTimeout):
 		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
 		return exitFailed
+	}
+	if s.summarized && err != nil && err.Error() == s.told.waitedFor { // a line above
+		err = fmt.Errorf("gave up after %s (--connect-timeout)", text.ShortDuration(s.ConnectTimeout))
 	}
 	s.publish(ctx)
 	takes := wouldTake(res, s.worked, s.Load, s.MaxRate)
@@ -149,124 +152,4 @@ func printJSON(out io.Writer, res janitor.Result, state migrations.State, err er
 		sum.Error = &text
 	}
 	return json.NewEncoder(out).Encode(sum)
-}
-
-// deleteCost is how much longer a batch takes that deletes than one that counts:
-// measured 0.9 to 2 times, in memory. A slow disk adds to it.
-const deleteCost = 2
-
-// wouldTake is about how long the run would take that a dry run stood in for, by what its
-// batches took and what the pace allows. What a throttle would wait for nobody knows.
-func wouldTake(dry janitor.Result, worked time.Duration, load float64, maxRate int) time.Duration {
-	takes := text.Seconds(worked.Seconds() * deleteCost / load)
-	if maxRate > 0 {
-		takes = max(takes, text.Seconds(float64(dry.Would.Total())/float64(maxRate)))
-	}
-	return takes
-}
-
-// printText tells, of a dry run, how long the real one would take.
-func printText(out io.Writer, res janitor.Result, state migrations.State, err error, wouldTake time.Duration) error {
-	var b strings.Builder
-	fmt.Fprintln(&b, sentence(res, err))
-	if !res.Cutoffs.Expired.IsZero() {
-		counts := res.Deleted
-		if res.DryRun {
-			counts = res.Would
-		}
-		b.WriteString("\n")
-		printRules(&b, res, counts)
-		b.WriteString("\n")
-		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		if res.Outcome == janitor.Partial && !res.DryRun {
-			fmt.Fprintf(w, "overdue\t%s\n", status.OverdueOf(res))
-		}
-		if res.Left.Total() > 0 {
-			fmt.Fprintf(w, "left\t%s locked, %s referenced by another table, %s refused by a trigger or rule, %s too slow for --statement-timeout\n",
-				text.Thousands(res.Left.Locked), text.Thousands(res.Left.Referenced), text.Thousands(res.Left.Refused), text.Thousands(res.Left.Slow))
-			if res.Refusal != "" {
-				fmt.Fprintf(w, "refusal\t%s\n", res.Refusal)
-			}
-		}
-		if res.Uncertain > 0 {
-			fmt.Fprintf(w, "unknown\tup to %s rows more: the answer to their deletion was lost\n", text.Thousands(res.Uncertain))
-		}
-		fmt.Fprintf(w, "took\t%s in %s batches, the longest %s\n", res.Duration.Round(time.Millisecond),
-			text.Thousands(res.Batches[janitor.Expired]+res.Batches[janitor.Revoked]), res.LongestBatch.Round(100*time.Microsecond))
-		if res.BatchesTimedOut > 0 {
-			fmt.Fprintf(w, "timed out\t%s a batch took longer than --statement-timeout, and was tried again with fewer rows\n", text.Plural(res.BatchesTimedOut, "time"))
-		}
-		if n := counts.Total(); n > 0 {
-			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
-		}
-		if res.DryRun && !cutShort(res) {
-			fmt.Fprintf(w, "for real\tit would take about %s here, at this --load and --max-rate\n", text.Humanize(wouldTake))
-		}
-		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
-		for _, problem := range state.Warnings {
-			fmt.Fprintf(w, "warning\t%s\n\tmend: %s\n", problem.What, problem.Remedy)
-		}
-		_ = w.Flush()
-	}
-	_, wrote := io.WriteString(out, b.String())
-	return wrote
-}
-
-// printRules is the table by rule; a dry run knows the oldest and the newest as well.
-func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	defer func() { _ = w.Flush() }()
-	cutoff := map[janitor.Reason]time.Time{janitor.Expired: res.Cutoffs.Expired, janitor.Revoked: res.Cutoffs.Revoked}
-	if !res.DryRun {
-		fmt.Fprint(w, "rule\tdeleted\tif before\t\n")
-	} else {
-		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
-	}
-	for _, reason := range janitor.Reasons {
-		fmt.Fprintf(w, "%s\t%s\t", reason, text.AtLeast(counts.Of(reason), cutShort(res)))
-		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
-			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))
-		} else if res.DryRun {
-			fmt.Fprint(w, "-\t-\t")
-		}
-		fmt.Fprintf(w, "%s\t\n", cutoff[reason].Format(time.RFC3339))
-	}
-}
-
-// sentence says in plain words how a run ended.
-func sentence(res janitor.Result, err error) string {
-	counts, did := res.Deleted, "Deleted"
-	if res.DryRun {
-		counts, did = res.Would, "Dry run: would delete"
-	}
-	if cutShort(res) {
-		did += " at least"
-	}
-	tokens := did + " " + text.Plural(counts.Total(), "token")
-	switch {
-	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
-		return "Failed: " + text.OneLine(err.Error())
-	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
-		return "Stopped before it began, as it was told to; it does not know what is overdue."
-	case err != nil:
-		return tokens + ", then failed: " + text.OneLine(err.Error())
-	case res.Outcome == janitor.Skipped && counts.Total() == 0:
-		return "Another janitor is at work on this table; left it to that one."
-	case res.Outcome == janitor.Skipped:
-		return tokens + ", then left the rest to another janitor at work on this table."
-	case res.Outcome == janitor.Drained && res.DryRun:
-		return tokens + "."
-	case res.Outcome == janitor.Drained:
-		return tokens + "; nothing overdue is left."
-	case cutShort(res):
-		return tokens + "; it was told to stop before it had counted all."
-	case res.StopReason == janitor.StopCancelled && status.OverdueOf(res).None(): // of the little that it looked at
-		return tokens + "; overdue ones may be left: " + status.WhyStopped(res.StopReason) + "."
-	}
-	return tokens + "; overdue ones are left: " + status.WhyStopped(res.StopReason) + "."
-}
-
-// cutShort says that a dry run was told to stop: it would have found at least what it did.
-func cutShort(res janitor.Result) bool {
-	return res.DryRun && res.Outcome == janitor.Partial && res.StopReason == janitor.StopCancelled
 }

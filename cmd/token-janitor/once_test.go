@@ -25,8 +25,8 @@ func TestSentence(t *testing.T) {
 		{janitor.Drained, janitor.StopDrained, some, false, nil, "Deleted 1,234 tokens; nothing overdue is left.", 0},
 		{janitor.Drained, janitor.StopDrained, some, true, nil, "Dry run: would delete 1,234 tokens.", 0},
 		{janitor.Drained, janitor.StopDrained, janitor.Counts{Revoked: 1}, false, nil, "Deleted 1 token; nothing overdue is left.", 0},
-		{janitor.Skipped, janitor.StopOther, janitor.Counts{}, false, nil, "Another janitor is at work on this table; left it to that one.", 0},
-		{janitor.Skipped, janitor.StopOther, some, false, nil, "Deleted 1,234 tokens, then left the rest to another janitor at work on this table.", 0},
+		{janitor.Skipped, janitor.StopOther, janitor.Counts{}, false, nil, "Another janitor is running on this table: this one did nothing.", 0},
+		{janitor.Skipped, janitor.StopOther, some, false, nil, "Deleted 1,234 tokens, then left the rest to another janitor that is running on this table.", 0},
 		{janitor.Partial, janitor.StopMaxRows, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: the budget of --max-rows is spent.", 3},
 		{janitor.Partial, janitor.StopMaxRunTime, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: the time of --max-run-time is up.", 3},
 		{janitor.Partial, janitor.StopLeft, some, false, nil, "Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.", 3},
@@ -116,26 +116,27 @@ func TestSummary(t *testing.T) {
 		{"text of a dry run", func(b *bytes.Buffer) error { return printText(b, dry, state, nil, 90*time.Second) },
 			`Dry run: would delete 1,200 tokens.
 
-     rule  would delete     oldest                newest             if before
-  expired         1,200  -infinity  2026-05-04T03:02:00Z  2026-05-04T03:02:01Z
-  revoked             0          -                     -  2026-04-27T04:02:01Z
+              expired               revoked
+would delete  1,200                 0
+oldest        -infinity             -
+newest        2026-05-04T03:02:00Z  -
+due before    2026-05-04T03:02:01Z  2026-04-27T04:02:01Z
 
 took      2s in 2 batches, the longest 0s
-rate      600 rows/s
-for real  it would take about 2 minutes here, at this --load and --max-rate
+real run  about 2 minutes, at this --load and --max-rate
 schema    005_add_audit_logs
 `},
 		{"text", func(b *bytes.Buffer) error { return printText(b, res, state, nil, 0) },
 			`Deleted 1,234 tokens; overdue ones are left: other transactions, tables or triggers hold them.
 
-     rule  deleted             if before
-  expired    1,200  2026-05-04T03:02:01Z
-  revoked       34  2026-04-27T04:02:01Z
+            expired               revoked
+deleted     1,200                 34
+due before  2026-05-04T03:02:01Z  2026-04-27T04:02:01Z
 
 overdue    unknown
-left       5 locked, 6 referenced by another table, 0 refused by a trigger or rule, 0 too slow for --statement-timeout
+left       5 locked, 6 referenced by another table
 took       2s in 8 batches, the longest 1.5ms
-timed out  3 times a batch took longer than --statement-timeout, and was tried again with fewer rows
+timed out  3 batches, tried again with fewer rows
 rate       617 rows/s
 schema     005_add_audit_logs
 `},

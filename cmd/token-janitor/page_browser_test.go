@@ -171,15 +171,17 @@ func TestPageInABrowser(t *testing.T) {
 	defer web.Close()
 	b := openBrowser(t, web.URL)
 	b.do(chromedp.EmulateViewport(1000, 800))
-	is(b, "document.title", "Well: token-janitor")
-	is(b, "document.querySelector('.state').innerText.startsWith('Well. Last run ')", true)
+	is(b, "document.title", "OK: token-janitor")
+	is(b, "document.querySelector('.state').innerText.startsWith('OK. Last success ')", true)
 	is(b, "document.querySelectorAll('svg g').length", 19)
 	is(b, "document.getElementById('now').checkVisibility()", false)
 	is(b, "document.querySelectorAll('.bar-failed').length", 1)
 	is(b, "document.querySelector('section[aria-labelledby=space] p').innerText", "It takes 84 MB and its indexes 97 MB. It has about 412,300 rows and about 23,100 dead ones that wait for a vacuum; the last was 2 hours ago.")
 	is(b, "[...document.querySelectorAll('.why')].map(n => n.innerText).filter(w => w !== 'nothing was left to do').join('|')",
-		"other transactions, tables or triggers hold them: 2 locked, 1 refused, the server says “tokens of an audit stay”|"+
+		"other transactions, tables or triggers hold them: 2 locked, 1 refused by a trigger or rule, the server says “tokens of an audit stay”|"+
 			"the connection is lost: unexpected EOF; up to 900 tokens more may be gone, the answer was lost")
+	is(b, "[...document.querySelectorAll('footer a')].map(a => a.innerText + ' ' + a.getAttribute('href')).join('|')",
+		"metrics metrics|this page as JSON status.json|runbook https://github.com/hyphagraph/token-janitor/blob/main/.github/RUNBOOK.md")
 	b.shoot("light")
 
 	// For keyboard and screen reader: landmarks, a name for what is scrolled, a scope for
@@ -187,7 +189,7 @@ func TestPageInABrowser(t *testing.T) {
 	is(b, "['main', 'header', 'footer', 'h1'].every(n => document.querySelectorAll(n).length === 1)", true)
 	is(b, "[...document.querySelectorAll('section, svg, progress, [role=region]')].every(n => n.ariaLabel || document.getElementById(n.getAttribute('aria-labelledby')))", true)
 	is(b, "[...document.querySelectorAll('th')].every(n => n.scope)", true)
-	is(b, "[...document.querySelectorAll('[aria-live], [role=status], [role=alert]')].map(n => n.innerText).join()", ",Well.")
+	is(b, "[...document.querySelectorAll('[aria-live], [role=status], [role=alert]')].map(n => n.innerText).join()", ",OK.")
 
 	// A phone: the page does not scroll sideways, wide tables do within themselves.
 	b.do(chromedp.EmulateViewport(360, 800, chromedp.EmulateMobile), chromedp.Reload())
@@ -211,7 +213,7 @@ func TestPageInABrowser(t *testing.T) {
 	b.script(`document.dispatchEvent(new Event("visibilitychange"))`) // as when its tab is shown again
 	b.becomes(`document.getElementById("now").checkVisibility()`)
 	is(b, "document.querySelector('progress').position", 0.25)
-	is(b, "document.querySelector('section[aria-labelledby=now]').innerText.includes('Rested so far: 1.5s for --max-rate, 2s for a vacuum (--yield-to-vacuum). It waits now for a vacuum (--yield-to-vacuum).')", true)
+	is(b, "document.querySelector('section[aria-labelledby=now]').innerText.includes('Rested so far: 1.5s for --max-rate, 2s for a vacuum (--yield-to-vacuum). Waiting now for a vacuum (--yield-to-vacuum).')", true)
 	is(b, "document.querySelector('details').open", true)
 	is(b, "document.activeElement === document.querySelector('details .scroll')", true)
 	is(b, "Math.round(document.activeElement.getBoundingClientRect().top - before)", 0)
@@ -244,7 +246,7 @@ func TestStatusJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.State != "well" || !got.Ready || len(got.Runs) != 19 || got.NextRun == nil || got.Runs[11].Error == "" || got.Runs[11].Overdue != nil {
+	if got.State != "ok" || !got.Ready || len(got.Runs) != 19 || got.NextRun == nil || got.Runs[11].Error == "" || got.Runs[11].Overdue != nil {
 		t.Errorf("got %s", text)
 	}
 	if strings.Contains(text+page(t, s, "/"), secret) {

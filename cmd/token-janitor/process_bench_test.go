@@ -247,7 +247,7 @@ func (s *site) daemon() *resident {
 }
 
 // leftOut is what the daemon says when asked for a run a moment before the last is quite over.
-const leftOut = "this one is left out"
+const leftOut = "this one is skipped"
 
 // tick asks for a run and waits for its end.
 func (d *resident) tick(b *testing.B) {

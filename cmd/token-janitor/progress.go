@@ -34,13 +34,13 @@ func (s *service) recordRest(r janitor.Rest) {
 // reportProgress logs how far the run has come, if it is time. Where a bar is drawn it is seen there.
 func (s *service) reportProgress(p *status.Progress) {
 	now, last := time.Now(), p.Began
-	if s.reported.After(last) {
-		last = s.reported
+	if s.told.progress.After(last) {
+		last = s.told.progress
 	}
 	if s.onBatch != nil || now.Sub(last) < reportEvery {
 		return
 	}
-	s.reported = now
+	s.told.progress = now
 	done := "deleted_"
 	if s.DryRun {
 		done = "would_delete_"
@@ -55,5 +55,5 @@ func (s *service) reportProgress(p *status.Progress) {
 	if p.WaitsFor != "" {
 		attrs = append(attrs, "waits_for", p.WaitsFor)
 	}
-	s.log.Info("at work", attrs...)
+	s.log.Info("running", attrs...)
 }

@@ -38,9 +38,9 @@ func TestProgressIsTold(t *testing.T) {
 			told = append(told, line)
 		}
 		want := []string{
-			`"at work" deleted_expired=30000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=370000 eta=6m10s`,
-			`"at work" deleted_expired=60000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=340000 eta=5m40s`,
-			`"at work" deleted_expired=90000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=310000 eta=5m10s`,
+			`running deleted_expired=30000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=370000 eta=6m10s`,
+			`running deleted_expired=60000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=340000 eta=5m40s`,
+			`running deleted_expired=90000 deleted_revoked=0 rows_per_second=1000 pass=expired about_left=310000 eta=5m10s`,
 		}
 		if strings.Join(told, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))

@@ -54,7 +54,7 @@ func TestPasswordRotated(t *testing.T) {
 	d.page(t, 503, "/readyz")
 	alter(secret + "3")
 	d.hears(t, "outcome=drained", 1)
-	told += d.page(t, 200, "/readyz") + d.page(t, 200, "/", "Well.") + d.page(t, 200, "/status.json")
+	told += d.page(t, 200, "/readyz") + d.page(t, 200, "/", "OK.") + d.page(t, 200, "/status.json")
 	if strings.Contains(told, secret) || d.said(secret) > 0 {
 		t.Errorf("a password is told:\n%s", told)
 	}

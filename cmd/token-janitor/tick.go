@@ -29,15 +29,28 @@ type service struct {
 	onBatch   func(janitor.Batch) // gets a run's batches, beside the metrics
 	beforeLog func()              // before the line of a run
 
+	summarized bool // a summary tells what the line of a run would, on the same screen
+
 	// One tick at a time has these.
-	floors      map[janitor.Reason]string
-	window      int                  // the rows that the last run found right for a batch; 0 = none did
-	revokedDone time.Time            // when a run last began that read all revoked tokens
-	warned      []migrations.Problem // of the schema, as last logged
-	began       time.Time            // when a run last began at the start and not at the floors
-	reported    time.Time            // when a run at work last wrote a line
+	next next
+	told told
 
 	worked time.Duration // what the batches took, of all runs
+}
+
+// next is what one run leaves for the next.
+type next struct {
+	floors      map[janitor.Reason]string
+	window      int       // the rows that it found right for a batch; 0 = none did
+	revokedDone time.Time // when a run last began that read all revoked tokens
+	began       time.Time // when a run last began at the start and not at the floors
+}
+
+// told is what the log was last told, so that it is not told again.
+type told struct {
+	waitedFor string               // what boot waits for
+	warnings  []migrations.Problem // of the schema
+	progress  time.Time            // when a run at work last wrote a line
 }
 
 func newService(cfg config.Config) *service {
@@ -113,16 +126,16 @@ func (s *service) first(ctx context.Context) (res janitor.Result, state migratio
 // run has the engine do its work.
 func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier) (janitor.Result, error) {
 	settings := s.settings(table)
-	if time.Since(s.began) > startAgain {
-		s.floors, s.began = nil, time.Now()
+	if time.Since(s.next.began) > startAgain {
+		s.next.floors, s.next.began = nil, time.Now()
 	}
-	settings.Floors, settings.Window = s.floors, s.window
-	settings.RevokedDone, settings.NextRun = s.revokedDone, s.history.View().Next
+	settings.Floors, settings.Window = s.next.floors, s.next.window
+	settings.RevokedDone, settings.NextRun = s.next.revokedDone, s.history.View().Next
 	res, err := janitor.Run(ctx, conn, settings)
 	res.Refusal = text.OneLine(res.Refusal)
-	s.window, s.revokedDone = cmp.Or(res.Window, s.window), res.RevokedDone
+	s.next.window, s.next.revokedDone = cmp.Or(res.Window, s.next.window), res.RevokedDone
 	if len(res.Floors) > 0 {
-		s.floors = res.Floors
+		s.next.floors = res.Floors
 	}
 	return res, err
 }
@@ -161,7 +174,7 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 	s.history.SchemaChecked(state, err)
 	s.warn(state.Warnings)
 	if state.Upgraded {
-		s.log.Info("schema upgraded", "revision", state.Revision)
+		s.log.Info("schema upgraded", "revision", state.Revision, "table", text.OneLine(state.Table.Sanitize()))
 	}
 	return state, err
 }
@@ -169,11 +182,11 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 // warn logs each warning of the schema that the last check did not have.
 func (s *service) warn(warnings []migrations.Problem) {
 	for _, w := range warnings {
-		if !slices.Contains(s.warned, w) {
+		if !slices.Contains(s.told.warnings, w) {
 			s.log.Warn("schema: "+w.What, "remedy", w.Remedy)
 		}
 	}
-	s.warned = warnings
+	s.told.warnings = warnings
 }
 
 // settings are the engine's.
@@ -204,13 +217,23 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 
 // report writes the one line that a run gets in the log.
 func (s *service) report(res janitor.Result, err error) {
-	level := slog.LevelInfo
-	attrs := []any{
-		"outcome", res.Outcome, "stop_reason", res.StopReason,
-		"deleted_expired", res.Deleted.Expired, "deleted_revoked", res.Deleted.Revoked,
-		"batches", res.Batches[janitor.Expired] + res.Batches[janitor.Revoked],
-		"longest_batch", res.LongestBatch.Round(time.Microsecond), "duration", res.Duration.Round(time.Millisecond),
+	if s.beforeLog != nil {
+		s.beforeLog()
 	}
+	if s.summarized {
+		return
+	}
+	level := slog.LevelInfo
+	var attrs []any
+	if err != nil { // what went wrong leads
+		level, attrs = slog.LevelError, []any{"error", err}
+	}
+	attrs = append(attrs, "outcome", res.Outcome, "stop_reason", res.StopReason)
+	if !res.Cutoffs.Expired.IsZero() { // it came to a run
+		attrs = append(attrs, "deleted_expired", res.Deleted.Expired, "deleted_revoked", res.Deleted.Revoked,
+			"batches", res.Batches[janitor.Expired]+res.Batches[janitor.Revoked], "longest_batch", res.LongestBatch.Round(time.Microsecond))
+	}
+	attrs = append(attrs, "duration", res.Duration.Round(time.Millisecond))
 	if res.DryRun {
 		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
 	}
@@ -241,18 +264,11 @@ func (s *service) report(res janitor.Result, err error) {
 	if res.RevokedLeftOut {
 		attrs = append(attrs, "revoked_left_out", true, "revoked_due", res.RevokedDue.Format(time.RFC3339))
 	}
-	if next := s.history.View().Next; !next.IsZero() {
-		attrs = append(attrs, "next_run", next.Format(time.RFC3339))
+	if view := s.history.View(); !view.Next.IsZero() && view.Paused.IsZero() {
+		attrs = append(attrs, "next_run", view.Next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {
 		level = slog.LevelWarn
-	}
-	if err != nil {
-		level = slog.LevelError
-		attrs = append(attrs, "error", err)
-	}
-	if s.beforeLog != nil {
-		s.beforeLog()
 	}
 	s.log.Log(context.Background(), level, "run", attrs...)
 }

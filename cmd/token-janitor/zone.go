@@ -18,7 +18,7 @@ func zoneFault() (fault, value string) {
 		case "", "UTC":
 			return "", ""
 		default:
-			return "TZ is no time zone's name, such as Europe/Berlin", value
+			return "TZ is not the name of a time zone, such as Europe/Berlin", value
 		}
 	}
 	link, err := os.Readlink("/etc/localtime")

@@ -43,16 +43,16 @@ func (f Flags) check(getenv func(string) string) (Config, error) {
 		{"shutdown-timeout", c.ShutdownTimeout, time.Millisecond},
 	} {
 		if d.is < d.min {
-			return Config{}, fmt.Errorf("--%s: %s is below %s", d.flag, d.is, d.min)
+			return Config{}, fmt.Errorf("--%s: %s is below %s", d.flag, text.ShortDuration(d.is), text.ShortDuration(d.min))
 		}
 		if timeout := strings.HasSuffix(d.flag, "-timeout"); timeout && d.is > longestTimeout {
-			return Config{}, fmt.Errorf("--%s: %s is above %s", d.flag, d.is, longestTimeout)
+			return Config{}, fmt.Errorf("--%s: %s is above %s", d.flag, text.ShortDuration(d.is), text.ShortDuration(longestTimeout))
 		}
 	}
 	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": f.LogLevel, "log-format": c.LogFormat}
 	for _, flag := range slices.Sorted(maps.Keys(choices)) {
 		if !slices.Contains(choices[flag], given[flag]) {
-			return Config{}, fmt.Errorf("--%s: %q is none of %s", flag, text.Clip(given[flag]), strings.Join(choices[flag], ", "))
+			return Config{}, fmt.Errorf("--%s: %q is not one of %s", flag, text.Clip(given[flag]), strings.Join(choices[flag], ", "))
 		}
 	}
 	downgrades := slices.Equal(c.Args, []string{"migrate", "downgrade"})
@@ -129,7 +129,7 @@ type TableName string
 
 func parseTableName(written string) (TableName, error) {
 	if !tableName.MatchString(written) {
-		return "", fmt.Errorf("%q is no table's name: want table, schema.table, or either in double quotes", text.Clip(written))
+		return "", fmt.Errorf("%q is not a table name: want table, schema.table, or either in double quotes", text.Clip(written))
 	}
 	return TableName(written), nil
 }

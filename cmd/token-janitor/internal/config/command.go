@@ -44,7 +44,7 @@ func command(words []string) error {
 		return fmt.Errorf("unknown command %q: want %s", shown(words[0]), strings.Join(firsts(), ", "))
 	}
 	if len(words) > long {
-		return fmt.Errorf("%q is one argument too many behind %s", shown(words[long]), strings.Join(words[:long], " "))
+		return fmt.Errorf("%q is one argument too many after %s", shown(words[long]), strings.Join(words[:long], " "))
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (c connection) words() error {
 		case slices.Contains(p.refused, value):
 			return fmt.Errorf("%s=%s is not supported", c.from(p.name), value)
 		default:
-			return fmt.Errorf("%s is none of %s", c.from(p.name), strings.Join(p.allowed, ", "))
+			return fmt.Errorf("%s is not one of %s", c.from(p.name), strings.Join(p.allowed, ", "))
 		}
 	}
 	if mode := c.values["sslmode"]; c.values["sslnegotiation"] == "direct" && slices.Contains([]string{"", "disable", "allow", "prefer"}, mode) &&
@@ -173,7 +173,7 @@ func (c connection) versions(d *Database) error {
 	for name, version := range map[string]*uint16{"ssl_min_protocol_version": &d.MinTLS, "ssl_max_protocol_version": &d.MaxTLS} {
 		v, ok := known[strings.ToLower(c.values[name])]
 		if !ok {
-			return fmt.Errorf("%s is none of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", c.from(name))
+			return fmt.Errorf("%s is not one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", c.from(name))
 		}
 		*version = v
 	}

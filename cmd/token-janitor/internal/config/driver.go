@@ -118,7 +118,7 @@ func blame(err error) string {
 	text := err.Error()
 	text = text[strings.LastIndex(text, "`: ")+1:] // behind the quotation, which has names of parameters in it
 	for _, known := range []struct{ sign, words string }{
-		{"sslmode is invalid", "sslmode is none of disable, allow, prefer, require, verify-ca, verify-full"},
+		{"sslmode is invalid", "sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full"},
 		{"target_session_attrs", "target_session_attrs is not one that libpq knows"},
 		{"unable to read CA file", "the file of sslrootcert cannot be read"},
 		{"unable to add CA", "the file of sslrootcert holds no certificate"},
@@ -130,12 +130,12 @@ func blame(err error) string {
 		{"unable to decrypt key", "sslpassword does not open the key of sslkey"},
 		{"both \"sslcert\" and \"sslkey\"", "sslcert and sslkey go together"},
 		{"invalid connect_timeout", "connect_timeout is not a number of seconds"},
-		{"invalid sslcertmode", "sslcertmode is none of disable, allow, require"},
-		{"channel_binding", "channel_binding is none of disable, prefer, require"},
+		{"invalid sslcertmode", "sslcertmode is not one of disable, allow, require"},
+		{"channel_binding", "channel_binding is not one of disable, prefer, require"},
 		{"invalid require_auth", "require_auth is not a list of methods that libpq knows"},
 		{"min_protocol_version cannot be greater", "min_protocol_version is above max_protocol_version"},
-		{"min_protocol_version", "min_protocol_version is none of 3.0, 3.2, latest"},
-		{"max_protocol_version", "max_protocol_version is none of 3.0, 3.2, latest"},
+		{"min_protocol_version", "min_protocol_version is not one of 3.0, 3.2, latest"},
+		{"max_protocol_version", "max_protocol_version is not one of 3.0, 3.2, latest"},
 	} {
 		if strings.Contains(text, known.sign) {
 			return known.words

@@ -82,7 +82,7 @@ func readArgs(args []string, fields map[string]reflect.Value) (read arguments, e
 			return arguments{wanted: version}, nil
 		}
 		if len(read.positional) > 0 {
-			return arguments{}, fmt.Errorf("flag %q stands behind %q: flags go first%s", option(arg), shown(read.positional[0]), turned(name, args, read.positional, fields))
+			return arguments{}, fmt.Errorf("flag %q comes after %q: flags go first%s", option(arg), shown(read.positional[0]), turned(name, args, read.positional, fields))
 		}
 		field, known := fields[name]
 		switch {
@@ -176,7 +176,7 @@ func convert(field reflect.Value, written string) (reflect.Value, error) {
 	case text.ByteSize:
 		var size text.ByteSize
 		err = size.UnmarshalText([]byte(written))
-		value, allowed = size, "a size such as 512MB or 2GB"
+		value, allowed = size, "a size with its unit, such as 512MB or 2GB"
 	case int, int64:
 		value, err = strconv.ParseInt(written, 0, field.Type().Bits())
 		allowed = "a whole number"

@@ -40,6 +40,15 @@ func newSource(flag, file string, getenv func(string) string) (Source, error) {
 	return Source{"DATABASE_URL", url, "", getenv}, nil
 }
 
+// Given says whether anybody said where the database is, if only by libpq's variables.
+func (s Source) Given() bool {
+	given := s.url != "" || s.file != ""
+	for _, name := range []string{"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE"} {
+		given = given || s.getenv(name) != ""
+	}
+	return given
+}
+
 // ConnConfig is where to connect to. It reads anew what may have changed since: the file of
 // the URL, a service file, passwords and certificates.
 func (s Source) ConnConfig() (*pgx.ConnConfig, error) {

@@ -41,7 +41,7 @@ func Parse(spec string) (Schedule, error) {
 func parse(spec string) (s cron.Schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a zone without anything behind it, at least
-			s, err = nil, fmt.Errorf("%q is no schedule", text.Clip(spec))
+			s, err = nil, fmt.Errorf("%q is not a schedule", text.Clip(spec))
 		}
 	}()
 	expression := strings.TrimSpace(spec)
@@ -53,10 +53,10 @@ func parse(spec string) (s cron.Schedule, err error) {
 		var rest string
 		zone, rest, _ = strings.Cut(expression, " ")
 		if strings.TrimSpace(rest) == "" {
-			return nil, fmt.Errorf("%q has a zone and nothing behind it, such as CRON_TZ=Europe/Berlin 0 3 * * *", text.Clip(spec))
+			return nil, fmt.Errorf("%q has a time zone and nothing after it, such as CRON_TZ=Europe/Berlin 0 3 * * *", text.Clip(spec))
 		}
 		if _, name, _ := strings.Cut(zone, "="); name == "" {
-			return nil, fmt.Errorf("%q names no zone, such as CRON_TZ=Europe/Berlin", text.Clip(spec))
+			return nil, fmt.Errorf("%q names no time zone, such as CRON_TZ=Europe/Berlin", text.Clip(spec))
 		}
 		expression, zone = strings.TrimSpace(rest), zone+" "
 	}
@@ -75,14 +75,14 @@ func parse(spec string) (s cron.Schedule, err error) {
 	fields := strings.Fields(expression)
 	if !strings.HasPrefix(expression, "@") {
 		if err := classic(fields); err != nil {
-			return nil, fmt.Errorf("%q is no schedule (%w): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), err)
+			return nil, fmt.Errorf("%q is not a schedule (%w): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), err)
 		}
 		fields[4] = sundays(fields[4])
 		expression = strings.Join(fields, " ")
 	}
 	s, err = cron.ParseStandard(zone + expression)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no schedule (%s): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), text.Clip(err.Error()))
+		return nil, fmt.Errorf("%q is not a schedule (%s): give five fields, such as 0 3 * * *, or @every 15m", text.Clip(spec), text.Clip(err.Error()))
 	}
 	if s, ok := s.(*cron.SpecSchedule); ok && len(fields) == 5 {
 		s.Dom, s.Dow = s.Dom|star(fields[2]), s.Dow|star(fields[4])

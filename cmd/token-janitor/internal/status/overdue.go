@@ -52,7 +52,11 @@ func (o *OverdueByReason) String() string {
 	if o == nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("%s expired, %s revoked", o.Expired.Count(), o.Revoked.Count())
+	said := fmt.Sprintf("%s expired, %s revoked", o.Expired.Count(), o.Revoked.Count())
+	if o.total() > 0 {
+		said += ", the oldest for " + o.oldest().For()
+	}
+	return said
 }
 
 // Count is how many there are, as far as is known.
@@ -86,6 +90,6 @@ var stopped = map[janitor.StopReason]string{
 	janitor.StopMaxRunTime:  "the time of --max-run-time is up",
 	janitor.StopCancelled:   "it was told to stop",
 	janitor.StopLeft:        "other transactions, tables or triggers hold them",
-	janitor.StopUnverified:  "rows moved while it read, and some may remain",
 	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
+	janitor.StopUnverified:  "rows moved while they were read, and some may remain",
 }

@@ -24,6 +24,8 @@ var (
 	statusJS string
 )
 
+const runbook = "https://github.com/hyphagraph/token-janitor/blob/main/.github/RUNBOOK.md"
+
 // The page is one file: its style and script are inside, and its policy lets no other
 // run, so that nothing the database says can.
 var (
@@ -35,6 +37,8 @@ var (
 		"humanize":  func(s float64) string { return text.Humanize(text.Seconds(s)) },
 		"took":      took,
 		"capital":   text.Capitalize,
+		"word":      Word,
+		"runbook":   func() string { return runbook },
 		"round":     func(f float64) int64 { return int64(f) },
 		"resting":   resting,
 		"causes":    causes,
@@ -73,17 +77,8 @@ func digest(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// took is a duration in a table.
-func took(s float64) string {
-	d := text.Seconds(s)
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return text.ShortDuration(d.Round(time.Second))
-}
+// took is a duration in seconds, in a table.
+func took(s float64) string { return text.Took(text.Seconds(s)) }
 
 // asks says what asks for a rest.
 var asks = map[janitor.Cause]string{
@@ -128,7 +123,7 @@ func why(e ended) string {
 		reason = e.Error
 	case known:
 	case e.Outcome == janitor.Skipped:
-		reason = "another janitor is at work"
+		reason = "another janitor is running"
 	case e.LeftOut:
 		reason = "no expired one was left; the revoked pass is left to a later run"
 	default:
@@ -148,17 +143,29 @@ func why(e ended) string {
 
 // held says what held the rows that a run left, and how many.
 func held(e ended) string {
+	held := Held(e.Left)
+	if e.Refusal != "" {
+		if held != "" {
+			held += ", "
+		}
+		held += "the server says \u201c" + text.OneLine(e.Refusal) + "\u201d"
+	}
+	return held
+}
+
+// Held says what held rows, and how many.
+func Held(left janitor.Left) string {
 	var parts []string
 	for _, cause := range []struct {
 		rows int64
 		what string
-	}{{e.Left.Locked, "locked"}, {e.Left.Referenced, "referenced"}, {e.Left.Refused, "refused"}, {e.Left.Slow, "too slow for --statement-timeout"}} {
+	}{
+		{left.Locked, "locked"}, {left.Referenced, "referenced by another table"},
+		{left.Refused, "refused by a trigger or rule"}, {left.Slow, "too slow for --statement-timeout"},
+	} {
 		if cause.rows > 0 {
 			parts = append(parts, text.Thousands(cause.rows)+" "+cause.what)
 		}
-	}
-	if e.Refusal != "" {
-		parts = append(parts, "the server says \u201c"+text.OneLine(e.Refusal)+"\u201d")
 	}
 	return strings.Join(parts, ", ")
 }

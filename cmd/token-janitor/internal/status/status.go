@@ -12,7 +12,7 @@ import (
 
 // Status is what the janitor reports of itself at one moment, as a page and as JSON.
 type Status struct {
-	State  string    `json:"state"` // starting, waiting, failed, paused, behind, well
+	State  string    `json:"state"` // starting, waiting, failed, paused, overdue, ok
 	Line   string    `json:"line"`  // the same and why, in plain words
 	At     time.Time `json:"at"`
 	Ready  bool      `json:"ready"`
@@ -126,6 +126,9 @@ func (v View) Status(now time.Time, p Program) Status {
 	}
 	for _, p := range v.Runs {
 		st.Runs = append(st.Runs, p.ended())
+	}
+	if st.PausedSince != nil { // no run is due until it is resumed
+		st.NextRun = nil
 	}
 	st.State, st.Line = v.state(now)
 	return st
@@ -241,47 +244,71 @@ func (v View) state(now time.Time) (word, line string) {
 	case !v.Booted && v.Waiting == "":
 		return "starting", "Starting. It looks at the database and its schema."
 	case !v.Booted:
-		return "waiting", "Waiting. " + text.Capitalize(text.OneLine(v.Waiting)) + "."
+		return "waiting", "Waiting. The database and its schema are not ready: " + text.OneLine(v.Waiting) + "."
 	}
-	word, line = "well", "no run yet"
+	word, line = "ok", "no run yet"
 	if len(v.Runs) > 0 {
 		word, line = v.Runs[0].clause(now, v.overdue())
 	}
-	if word == "well" && !v.Paused.IsZero() {
+	if word == "ok" && !v.Paused.IsZero() {
 		word = "paused"
 	}
+	if word == "failed" {
+		line += "; " + v.lastSuccess(now)
+	}
 	if v.Running != nil {
-		line += "; a run is at work now"
+		line += "; a run is under way"
 	}
 	switch {
 	case !v.Paused.IsZero():
 		line += "; the schedule has been paused for " + text.Humanize(now.Sub(v.Paused)) + " (SIGUSR2 resumes it)"
 	case !v.Next.IsZero():
-		line += "; next in " + text.Humanize(v.Next.Sub(now))
+		line += "; next run in " + text.Humanize(v.Next.Sub(now))
 	}
-	return word, text.Capitalize(word) + ". " + text.Capitalize(line) + "."
+	return word, Word(word) + ". " + text.Capitalize(line) + "."
+}
+
+// Word is a state as people write it.
+func Word(state string) string {
+	if state == "ok" {
+		return "OK"
+	}
+	return text.Capitalize(state)
+}
+
+// lastSuccess is when a run last ended that did not fail, of those that are remembered.
+func (v View) lastSuccess(now time.Time) string {
+	for _, p := range v.Runs {
+		if p.Outcome != janitor.Failed {
+			return "last success " + text.Humanize(now.Sub(p.Began.Add(p.Duration))) + " ago"
+		}
+	}
+	if len(v.Runs) < remembered {
+		return "no success since it started"
+	}
+	return fmt.Sprintf("no success in the last %d runs", remembered)
 }
 
 // clause is a word and a clause about a run that ended, with what is overdue since.
 func (p past) clause(now time.Time, o *overdue) (word, clause string) {
-	clause = fmt.Sprintf("last run %s ago ", text.Humanize(now.Sub(p.Began.Add(p.Duration))))
+	ago := text.Humanize(now.Sub(p.Began.Add(p.Duration))) + " ago"
 	tokens := "deleted " + text.Plural(p.Deleted.Total(), "token")
 	switch p.Outcome {
 	case janitor.Failed:
-		word, clause = "failed", clause+tokens+" and failed: "+text.OneLine(p.Error)
+		word, clause = "failed", "last run "+ago+" "+tokens+" and failed: "+text.OneLine(p.Error)
 	case janitor.Skipped:
-		word, clause = "well", clause+"left the work to another janitor"
+		word, clause = "ok", "last run "+ago+" left the work to another janitor"
 	case janitor.Partial:
-		word, clause = "behind", clause+tokens+" and stopped: "+stopped[p.StopReason]
+		word, clause = "overdue", "last run "+ago+" "+tokens+" and stopped: "+stopped[p.StopReason]
 		if p.StopReason == janitor.StopCancelled {
-			word = "well"
+			word = "ok"
 		}
 	default:
 		if p.RevokedLeftOut {
-			return "well", clause + tokens + "; nothing expired is overdue, and the revoked pass is next at " +
+			return "ok", "last success " + ago + ": " + tokens + "; nothing expired is overdue, and the revoked pass is next at " +
 				p.RevokedDue.UTC().Format("15:04 UTC") + " at the latest"
 		}
-		return "well", clause + tokens + "; nothing overdue"
+		return "ok", "last success " + ago + ": " + tokens + "; nothing is overdue"
 	}
 	if o != nil && o.total() > 0 {
 		clause += "; " + o.String()

@@ -30,26 +30,26 @@ func TestState(t *testing.T) {
 		line string
 	}{
 		{View{}, "starting", "Starting. It looks at the database and its schema."},
-		{View{Waiting: "no\nserver"}, "waiting", "Waiting. No server."},
-		{View{Booted: true, Next: next}, "well", "Well. No run yet; next in 12 minutes."},
+		{View{Waiting: "no\nserver"}, "waiting", "Waiting. The database and its schema are not ready: no server."},
+		{View{Booted: true, Next: next}, "ok", "OK. No run yet; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
-			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; next in 12 minutes."},
+			"ok", "OK. Last success 3 minutes ago: deleted 1,204 tokens; nothing is overdue; next run in 12 minutes."},
 		{View{Booted: true, Running: newProgress(now), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
-			"well", "Well. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; a run is at work now."},
+			"ok", "OK. Last success 3 minutes ago: deleted 1,204 tokens; nothing is overdue; a run is under way."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: 2 * time.Hour}, "")}},
-			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; 5 tokens overdue, the oldest for 2 hours; next in 12 minutes."},
+			"overdue", "Overdue. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; 5 tokens overdue, the oldest for 2 hours; next run in 12 minutes."},
 		{View{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: janitor.OverdueCap, Oldest: math.MaxInt64, AtLeast: true}, "")}},
-			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 100,000 tokens overdue, the oldest for ever."},
+			"overdue", "Overdue. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 100,000 tokens overdue, the oldest for ever."},
 		{View{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: time.Hour, AtLeast: true}, "")}},
-			"behind", "Behind. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 5 tokens overdue, the oldest for 60 minutes."},
+			"overdue", "Overdue. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 5 tokens overdue, the oldest for 60 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "two\nlines"), run(janitor.Drained, janitor.StopDrained, looked, "")}},
-			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: two lines; next in 12 minutes."},
+			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: two lines; last success 3 minutes ago; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Skipped, janitor.StopOther, janitor.Overdue{}, "")}},
-			"well", "Well. Last run 3 minutes ago left the work to another janitor; next in 12 minutes."},
+			"ok", "OK. Last run 3 minutes ago left the work to another janitor; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
-			"paused", "Paused. Last run 3 minutes ago deleted 1,204 tokens; nothing overdue; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
+			"paused", "Paused. Last success 3 minutes ago: deleted 1,204 tokens; nothing is overdue; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
 		{View{Booted: true, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "no")}},
-			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: no; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
+			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: no; no success since it started; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
 	} {
 		word, line := c.view.state(now)
 		if word != c.word || line != c.line {
@@ -60,7 +60,7 @@ func TestState(t *testing.T) {
 
 func TestEveryEndIsToldInWords(t *testing.T) {
 	t.Parallel()
-	for _, why := range []janitor.StopReason{janitor.StopMaxRows, janitor.StopMaxRunTime, janitor.StopCancelled, janitor.StopLeft, janitor.StopUnverified, janitor.StopTableLocked} {
+	for _, why := range []janitor.StopReason{janitor.StopMaxRows, janitor.StopMaxRunTime, janitor.StopCancelled, janitor.StopLeft, janitor.StopTableLocked, janitor.StopUnverified} {
 		if stopped[why] == "" {
 			t.Errorf("no words for %s", why)
 		}
@@ -80,14 +80,14 @@ func TestWhy(t *testing.T) {
 		want string
 	}{
 		{ended{Outcome: janitor.Drained, StopReason: janitor.StopDrained}, "nothing was left to do"},
-		{ended{Outcome: janitor.Skipped, StopReason: janitor.StopOther}, "another janitor is at work"},
+		{ended{Outcome: janitor.Skipped, StopReason: janitor.StopOther}, "another janitor is running"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRows}, "the budget of --max-rows is spent"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Locked: 1200, Referenced: 2}},
-			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced"},
+			"other transactions, tables or triggers hold them: 1,200 locked, 2 referenced by another table"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopLeft, Left: janitor.Left{Slow: 2}, TimedOut: 3},
 			"other transactions, tables or triggers hold them: 2 too slow for --statement-timeout; 3 times a batch took longer than --statement-timeout"},
 		{ended{Outcome: janitor.Partial, StopReason: janitor.StopMaxRunTime, Left: janitor.Left{Refused: 3}, Refusal: "not\nthis one"},
-			"the time of --max-run-time is up: 3 refused, the server says \u201cnot this one\u201d"},
+			"the time of --max-run-time is up: 3 refused by a trigger or rule, the server says \u201cnot this one\u201d"},
 		{ended{Outcome: janitor.Failed, StopReason: janitor.StopConnection, Error: "the connection is lost", Uncertain: 500},
 			"the connection is lost; up to 500 tokens more may be gone, the answer was lost"},
 	} {

@@ -41,3 +41,28 @@ func TestSeconds(t *testing.T) {
 		}
 	}
 }
+
+func TestTook(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", 1512 * time.Microsecond: "1.5ms", 12345 * time.Microsecond: "12ms", 1234 * time.Millisecond: "1.2s", 81400 * time.Millisecond: "1m21s", 2 * time.Hour: "2h",
+	} {
+		if got := Took(d); got != want {
+			t.Errorf("%s: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]time.Duration{"7d": 168 * time.Hour, "1d12h30m": 36*time.Hour + 30*time.Minute, "90s": 90 * time.Second, "-1d": -24 * time.Hour, "0": 0} {
+		if got, err := ParseDuration(s); err != nil || got != want {
+			t.Errorf("%s: got %s, %v; want %s", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", "d", "7", "1.5d", "7 d", "9999999d", "99999999999d", "1w"} {
+		if got, err := ParseDuration(s); err == nil {
+			t.Errorf("%q is %s", s, got)
+		}
+	}
+}
