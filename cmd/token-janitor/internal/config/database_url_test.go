@@ -77,7 +77,7 @@ func TestDatabaseURLIsRefused(t *testing.T) {
 		"host=a,b hostaddr=127.0.0.1":                        "different lengths",
 		"host=a,b port=1,2,3":                                "different lengths",
 		"host=a port=70000":                                  "from 1 to 65535",
-		"host=db ssl_min_protocol_version=SEKRET":            "is not one of TLSv1",
+		"host=db ssl_min_protocol_version=SEKRET":            "not one of TLSv1",
 		"host=db ssl_max_protocol_version=TLSv1.1":           "is below",
 		"service=SEKRET":                                     "not in the service file",
 		"service=SEKRET servicefile=/no/such":                "cannot be read",

@@ -90,6 +90,6 @@ var stopped = map[janitor.StopReason]string{
 	janitor.StopMaxRunTime:  "the time of --max-run-time is up",
 	janitor.StopCancelled:   "it was told to stop",
 	janitor.StopLeft:        "other transactions, tables or triggers hold them",
+	janitor.StopUnverified:  "rows moved while it read, and some may remain",
 	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
-	janitor.StopUnverified:  "rows moved while they were read, and some may remain",
 }
