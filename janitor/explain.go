@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // node is what EXPLAIN (FORMAT JSON) says of one step of a plan.
@@ -34,18 +36,18 @@ func (s *scan) requireIndex(ctx context.Context, from string) error {
 		query{explain + s.sql.windowEdge, args, into(&texts[0])},
 		query{explain + window, args, into(&texts[1])})
 	if err != nil {
-		return fmt.Errorf("explain the window on %s: %w", s.key, err)
+		return fmt.Errorf("explain the window on %s: %w", s.key.sql(), err)
 	}
 	for _, text := range texts {
 		var plans []struct{ Plan node }
 		if err := json.Unmarshal([]byte(text), &plans); err != nil {
-			return fmt.Errorf("read the plan of the window on %s: %w", s.key, err)
+			return fmt.Errorf("read the plan of the window on %s: %w", s.key.sql(), err)
 		}
 		if len(plans) != 1 {
 			continue // a rule rewrites the deletion
 		}
-		if _, wrong := plans[0].Plan.follows(s.key); wrong != "" {
-			return &planError{key: s.key, table: s.batcher.Table.Sanitize(), plan: wrong}
+		if _, wrong := plans[0].Plan.follows(s.key.name); wrong != "" {
+			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong}
 		}
 	}
 	return nil
@@ -74,7 +76,7 @@ func (b *batcher) ask(ctx context.Context, queries ...query) error {
 func (n node) follows(key string) (reads bool, wrong string) {
 	switch n.Type {
 	case "Index Scan", "Index Only Scan":
-		if !strings.Contains(n.Cond, key) {
+		if !conditionOn(n.Cond, key) {
 			return false, n.Type + " on " + n.Table + " without a condition on " + key
 		}
 		return true, ""
@@ -93,6 +95,17 @@ func (n node) follows(key string) (reads bool, wrong string) {
 		return false, n.Type // of rows that the index has in another order
 	}
 	return reads, ""
+}
+
+// conditionOn reports whether an index condition, as EXPLAIN writes it, compares a column. The column
+// may have its table's name before it, and stands in quotes where SQL wants them.
+func conditionOn(cond, column string) bool {
+	for _, name := range []string{column, pgx.Identifier{column}.Sanitize()} {
+		if strings.Contains(cond, "("+name+" ") || strings.Contains(cond, "."+name+" ") {
+			return true
+		}
+	}
+	return false
 }
 
 // planError says that there is no index that a pass could follow.

@@ -72,6 +72,7 @@ type run struct {
 	session *session
 	batcher *batcher
 	clocks  clocks
+	columns columns
 	heap    heap
 	family  *family
 	passes  []*pass
@@ -101,6 +102,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		Settings: s,
 		session:  session,
 		batcher:  newBatcher(s, session),
+		columns:  s.Columns.of(),
 		ranges:   map[Reason]Range{},
 		overdue:  map[Reason]Overdue{},
 		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied},
@@ -133,6 +135,9 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	nothingLeft := true
+	if r.columns.revoked == "" {
+		r.overdue[Revoked] = Overdue{Known: true}
+	}
 	for _, p := range r.passes {
 		left, none := p.overdue(ctx)
 		r.overdue[p.reason] = left
@@ -146,8 +151,11 @@ func (r *run) run(ctx context.Context) error {
 
 // plan decides which index each of the two passes follows, and how far.
 func (r *run) plan(ctx context.Context) error {
-	cutoffs := r.clocks.cutoffs
-	expired := r.newPass(Expired, "expires_at", earliest, timestamp(cutoffs.Expired))
+	if err := r.readColumns(ctx); err != nil {
+		return err
+	}
+	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
+	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	if err := expired.requireIndex(ctx, expired.cursor.at); err != nil {
 		return err
 	}
@@ -161,22 +169,28 @@ func (r *run) plan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for triggers, rules, partitions and keys: %w", err)
 	}
-	r.family = newFamily(r.batcher, known.keys, cutoffs.args())
+	r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	if err := r.requirePlausible(ctx); err != nil {
+		return err
+	}
 	if err := r.begin(ctx, expired, known); err != nil {
 		return err
 	}
+	if r.columns.revoked == "" {
+		return nil
+	}
 
 	// Where an index leads with revoked_at, the pass costs what it deletes.
-	revoked := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
+	revoked := r.newPass(Revoked, revokedAt, revokedAt.kind.earliest(), revokedAt.kind.cutoff(cutoffs.Revoked))
 	err = revoked.requireIndex(ctx, revoked.cursor.at)
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		// Without one, it reads each live row once. A row that was revoked before the cutoff was
 		// made before it, and expires within a token's life from then.
-		until := forever
+		until := expires.kind.forever()
 		if r.TokenLifetime > 0 {
-			until = timestamp(cutoffs.Revoked.Add(r.TokenLifetime))
+			until = expires.kind.beyond(cutoffs.Revoked.Add(r.TokenLifetime))
 		}
-		revoked, err = r.newPass(Revoked, "expires_at", timestamp(cutoffs.Expired), until), nil
+		revoked, err = r.newPass(Revoked, expires, expires.kind.cutoff(cutoffs.Expired), until), nil
 		expired.companion = revoked
 	}
 	if err != nil {
@@ -186,8 +200,8 @@ func (r *run) plan(ctx context.Context) error {
 }
 
 // newPass is a pass over the index on key, from one key to another.
-func (r *run) newPass(reason Reason, key, from, until string) *pass {
-	sql, cutoffs := statementsFor(r.Table, reason, key), r.clocks.cutoffs.args()
+func (r *run) newPass(reason Reason, key column, from, until string) *pass {
+	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
 	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
 	p := &pass{
 		scan: &scan{
@@ -201,7 +215,7 @@ func (r *run) newPass(reason Reason, key, from, until string) *pass {
 			batcher: r.batcher,
 			fewTied: r.tuning.fewTied,
 		},
-		ordered:  (reason == Revoked) == (key == "revoked_at"),
+		ordered:  key == r.columns.ages(reason),
 		cursor:   startAt(from),
 		density:  density{sampleAfter: never, enough: r.tuning.dense},
 		estimate: -1,
@@ -228,7 +242,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	picker.cannotSkipLocked = !f.mayUpdate
 	picker.direct = map[int64]pickSQL{}
 	for oid, name := range f.partitions {
-		picker.direct[oid] = pickStatements(name, p.reason)
+		picker.direct[oid] = pickStatements(name, r.columns.rule(p.reason))
 	}
 	if p.deleter.family = r.family; r.family != nil {
 		r.family.pickers[p.reason] = picker

@@ -78,7 +78,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 
 // at is the reader that begins at a key: no window has an edge above infinity.
 func (p *pass) at(key string) reader {
-	if key == forever {
+	if key == p.key.kind.forever() {
 		return tie{p.scan, key}
 	}
 	return windows{p.scan, key}
@@ -87,6 +87,7 @@ func (p *pass) at(key string) reader {
 // atEnd comes after the last key before the end. The pass is complete, unless it includes the
 // keys at infinity and has not read them yet.
 func (p *pass) atEnd() reader {
+	forever := p.key.kind.forever()
 	complete := p.until != forever || p.cursor.at == forever
 	p.raise(p.until)
 	if complete {
