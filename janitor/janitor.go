@@ -225,15 +225,6 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 	return p
 }
 
-// triggerPath sets the search_path that the table's own triggers see.
-func (r *run) triggerPath() query {
-	var schema any // NULL = none
-	if len(r.Table) > 1 {
-		schema = r.Table[:1].Sanitize()
-	}
-	return query{statement("trigger_path"), pgx.NamedArgs{"schema": schema}, ignored}
-}
-
 // begin prepares a pass whose index is known.
 func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	r.passes = append(r.passes, p)
