@@ -86,7 +86,9 @@ func (r *run) readColumns(ctx context.Context) error {
 	if r.TimestampZone != nil {
 		queries = append(queries, query{statement("zone"), pgx.NamedArgs{"zone": r.TimestampZone.String()}, ignored})
 	}
-	if err := r.batcher.ask(ctx, queries...); err != nil {
+	if err := r.batcher.ask(ctx, queries...); sqlState(err) == invalidParameterValue {
+		return fmt.Errorf("--timestamp-zone: %w", err)
+	} else if err != nil {
 		return fmt.Errorf("look at the columns of %s: %w", r.Table.Sanitize(), err)
 	}
 	for _, c := range []*column{&r.columns.expires, &r.columns.revokedAt} {

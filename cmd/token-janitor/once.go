@@ -212,6 +212,9 @@ func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 		fmt.Fprint(w, "rule\twould delete\toldest\tnewest\tif before\t\n")
 	}
 	for _, reason := range janitor.Reasons {
+		if cutoff[reason].IsZero() {
+			continue // there is no such rule
+		}
 		fmt.Fprintf(w, "%s\t%s\t", reason, text.AtLeast(counts.Of(reason), cutShort(res)))
 		if due := res.Due[reason]; res.DryRun && due.Oldest != "" {
 			fmt.Fprintf(w, "%s\t%s\t", instant(due.Oldest, time.RFC3339), instant(due.Newest, time.RFC3339))

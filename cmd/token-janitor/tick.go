@@ -44,7 +44,7 @@ func newService(cfg config.Config) *service {
 	s := &service{Config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
 	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
 	s.metrics.TokenLifetime(cfg.TokenLifetime)
-	if cfg.TokenLifetime > cfg.KeepRevoked {
+	if cfg.TokenLifetime > cfg.KeepRevoked && cfg.Columns.RevokedAt != "" {
 		s.log.Warn("--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised",
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
@@ -159,6 +159,9 @@ func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mo
 func (s *service) settings(table pgx.Identifier) janitor.Settings {
 	return janitor.Settings{
 		Table:            table,
+		Columns:          s.Columns,
+		TimestampZone:    s.TimestampZone,
+		Epoch:            s.Epoch,
 		KeepExpired:      s.KeepExpired,
 		KeepRevoked:      s.KeepRevoked,
 		TokenLifetime:    s.TokenLifetime,

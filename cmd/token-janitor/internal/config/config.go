@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/janitor"
 )
 
 const prefix = "TOKEN_JANITOR"
@@ -54,7 +55,14 @@ type Flags struct {
 	Migrate      string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
 	Table        string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
 	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table in env.py); may be schema-qualified"`
-	Yes          bool   `conf:"help:with migrate downgrade only: do drop the table"`
+
+	ExpiresColumn   string `conf:"default:expires_at,help:the column that says when a row expires (as the catalogue spells it)"`
+	RevokedColumn   string `conf:"default:is_revoked,help:the boolean that is true when a row is revoked (not one that means the opposite such as active); none = there is none"`
+	RevokedAtColumn string `conf:"default:revoked_at,help:the column that says when a row was revoked; none = there is none: then rows only expire"`
+	TimestampZone   string `conf:"help:time zone of columns that are timestamp without time zone; such as UTC or Europe/Berlin"`
+	Epoch           string `conf:"help:what columns that are integers count from 1970: seconds or milliseconds; 0 and below never expire"`
+
+	Yes bool `conf:"help:with migrate downgrade only: do drop the table"`
 
 	Listen          string        `conf:"default::9856,help:address of status page and metrics"`
 	WebConfigFile   string        `conf:"help:TLS and basic auth of the address; see exporter-toolkit"`
@@ -65,6 +73,7 @@ type Flags struct {
 
 // choices are the values of flags that take one of a few words.
 var choices = map[string][]string{
+	"epoch":      {string(janitor.Seconds), string(janitor.Milliseconds)},
 	"output":     {"text", "json"},
 	"migrate":    {"upgrade", "check"},
 	"log-level":  {"debug", "info", "warn", "error"},
@@ -79,6 +88,10 @@ type Config struct {
 	Table        TableName
 	VersionTable TableName
 	Database     Source
+
+	Columns       janitor.Columns
+	TimestampZone *time.Location // nil = not given
+	Epoch         janitor.Epoch  // "" = not given
 }
 
 // Program is what a process is started with, and what it is.
