@@ -9,7 +9,7 @@ WITH tokens AS (
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = $1::oid
 ), wanted AS (
-    SELECT * FROM (VALUES (1, $2::text, '--expires-column', false, 'expir|(^|_)exp$|until|not_?after|ttl'),
+    SELECT * FROM (VALUES (1, $2::text, '--expires-column', false, 'expir|(^|_)exp$|until|not_?after'),
                           (2, $3::text, '--revoked-column', true, 'revok|consum|used|blacklist|invalid'),
                           (3, $4::text, '--revoked-at-column', false, 'revok|consum|used|blacklist|invalid')) AS v(ord, name, flag, is_flag, likely)
     WHERE name <> ''
@@ -39,6 +39,9 @@ WITH tokens AS (
                WHEN a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN f.ord = 1 OR a.attname ~* f.likely
                ELSE a.atttypid IN ('int4'::regtype, 'int8'::regtype) AND a.attname ~* f.likely END
       AND NOT EXISTS (SELECT FROM found o WHERE o.attnum = a.attnum)
+      AND a.attname !~* '_?in$' -- expires_in is how long, not until when
+      -- and where each row has a lifetime of its own, the time when it was made does not say when it expires
+      AND NOT (a.attname ~* 'creat|issued' AND EXISTS (SELECT FROM pg_attribute l WHERE l.attrelid = $1::oid AND l.attname ~* 'expires?_?in$|ttl|lifetime|max_?age' AND l.attnum > 0))
 ), offer AS ( -- what of these is said: all that there are, and the flags of those that are likely meant
     SELECT ord, string_agg(told, ', ' ORDER BY likely DESC, attnum) AS has,
            string_agg(flags, ', or ' ORDER BY attnum) FILTER (WHERE likely OR attname ~* 'creat|issued') AS flags
