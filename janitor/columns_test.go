@@ -50,6 +50,7 @@ func other(c Columns) Settings {
 type in struct {
 	name     string
 	sqlType  string
+	last     string // the largest value, "" = it is a time of this century
 	at       func(time.Time) string
 	settings func(*Settings)
 }
@@ -61,11 +62,11 @@ func kindsOfColumn(t *testing.T) []in {
 	}
 	epoch := func(e Epoch) func(*Settings) { return func(s *Settings) { s.Epoch = e } }
 	return []in{
-		{"timestamptz", "timestamptz", func(at time.Time) string { return "'" + timestamp(at) + "'" }, func(*Settings) {}},
-		{"timestamp", "timestamp", func(at time.Time) string { return at.In(berlin).Format("'2006-01-02 15:04:05.999999'") }, func(s *Settings) { s.TimestampZone = berlin }},
-		{"bigint, seconds", "bigint", func(at time.Time) string { return fmt.Sprint(at.Unix()) }, epoch(Seconds)},
-		{"bigint, milliseconds", "bigint", func(at time.Time) string { return fmt.Sprint(at.UnixMilli()) }, epoch(Milliseconds)},
-		{"integer", "integer", func(at time.Time) string { return fmt.Sprint(at.Unix()) }, epoch(Seconds)},
+		{"timestamptz", "timestamptz", "'infinity'", func(at time.Time) string { return "'" + timestamp(at) + "'" }, func(*Settings) {}},
+		{"timestamp", "timestamp", "'infinity'", func(at time.Time) string { return at.In(berlin).Format("'2006-01-02 15:04:05.999999'") }, func(s *Settings) { s.TimestampZone = berlin }},
+		{"bigint, seconds", "bigint", "9223372036854775807", func(at time.Time) string { return fmt.Sprint(at.Unix()) }, epoch(Seconds)},
+		{"bigint, milliseconds", "bigint", "9223372036854775807", func(at time.Time) string { return fmt.Sprint(at.UnixMilli()) }, epoch(Milliseconds)},
+		{"integer", "integer", "", func(at time.Time) string { return fmt.Sprint(at.Unix()) }, epoch(Seconds)},
 	}
 }
 
@@ -87,7 +88,7 @@ func TestColumns(t *testing.T) {
 				{"a time alone", Columns{Expires: "expiresAt", RevokedAt: "usedAt"}, []string{"revoked", "time without flag"}},
 				{"both", Columns{Expires: "expiresAt", Revoked: "used", RevokedAt: "usedAt"}, []string{"revoked"}},
 			} {
-				for _, way := range []string{"windows", "by revocation", "a trigger", "one row a batch", "sweep"} {
+				for _, way := range []string{"windows", "by revocation", "a trigger", "one row a batch", "blocks of a tie", "sweep", "lifetime"} {
 					t.Run(variant.name+"/"+way, func(t *testing.T) {
 						tab := *shared
 						tab.t = t
@@ -114,6 +115,11 @@ func (tab *table) runOnColumns(k in, columns Columns, way string, gone []string)
 		tab.exec(`CREATE TRIGGER pass BEFORE DELETE ON "Sessions" FOR EACH ROW EXECUTE FUNCTION pass()`)
 	case "one row a batch":
 		s.BatchMaxRows = 1
+	case "blocks of a tie":
+		s.BatchMaxRows = 1
+		tab.tune = func(r *run) { r.tuning.fewTied = 1 }
+	case "lifetime":
+		s.TokenLifetime = 2*week + 2*time.Hour
 	case "sweep":
 		tab.tune = func(r *run) { r.tuning.sweepAfter, r.tuning.dense = 0, 0 }
 	}
@@ -136,6 +142,16 @@ func (tab *table) runOnColumns(k in, columns Columns, way string, gone []string)
 	tab.add("time without flag", at(week), "false", at(-week-time.Hour))
 	tab.add("no expiry", "NULL", "false", "NULL")
 	tab.add("revoked, no expiry", "NULL", "true", at(-week-time.Hour))
+	if k.last != "" && way != "lifetime" { // or it could not be
+		tab.add("revoked, for ever", k.last, "true", at(-week-time.Hour))
+		tab.add("live for ever", k.last, "false", "NULL")
+		stays = append(stays, "live for ever")
+		if gone == nil {
+			stays = append(stays, "revoked, for ever")
+		} else {
+			gone = append(slices.Clone(gone), "revoked, for ever")
+		}
+	}
 	if strings.Contains(k.sqlType, "int") {
 		tab.add("zero", "0", "true", "0")
 		tab.add("below", "-1", "true", "-1")
@@ -303,4 +319,39 @@ func TestStrangeColumns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A floor that an earlier run left in another type, before the column was altered, is no floor.
+func TestFloorOfAnotherType(t *testing.T) {
+	t.Parallel()
+	for _, k := range kindsOfColumn(t) {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.makeOther(`expires `+k.sqlType, `expires`)
+			for _, floor := range []string{"2026-11-25 10:59:00+00", "1795604340", "infinity", "-infinity"} {
+				tab.add("due", k.at(noon.Add(-2*time.Hour)))
+				tab.add("live", k.at(noon.Add(time.Hour)))
+				s := other(Columns{Expires: "expires"})
+				k.settings(&s)
+				s.Floors = map[Reason]string{Expired: floor}
+				expect{stop: StopDrained, deleted: Counts{Expired: 1}}.of(t, "from "+floor, tab.run(s))
+				tab.leaves("live")
+				tab.exec(`TRUNCATE "Sessions"`)
+			}
+		})
+	}
+}
+
+// A zone that the server does not know is refused by the flag's name.
+func TestZoneThatTheServerDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	tab := newTable(t)
+	tab.makeOther(`expires timestamp`, `expires`)
+	tab.add("due", "'"+at(-2*time.Hour)+"'")
+	s := other(Columns{Expires: "expires"})
+	s.TimestampZone = time.FixedZone("Mars/Ol'ympus", 3600)
+	res, err := tab.runAt(t.Context(), noon, s)
+	failed(t, "run", res, err, StopError, "--timestamp-zone: ")
+	tab.leaves("due")
 }

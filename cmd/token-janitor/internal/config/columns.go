@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -43,6 +44,14 @@ func (f Flags) parseColumns() (janitor.Columns, error) {
 		return name
 	}
 	return janitor.Columns{Expires: f.ExpiresColumn, Revoked: orNone(f.RevokedColumn), RevokedAt: orNone(f.RevokedAtColumn)}, nil
+}
+
+// RevokedStays is how long a revoked row stays that has not expired: for ever, where there is no rule for it.
+func (c Config) RevokedStays() time.Duration {
+	if c.Columns.RevokedAt == "" {
+		return math.MaxInt64
+	}
+	return c.KeepRevoked
 }
 
 // parseZone reads the name of a time zone; nil = none is given.
