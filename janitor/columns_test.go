@@ -88,7 +88,7 @@ func TestColumns(t *testing.T) {
 				{"a time alone", Columns{Expires: "expiresAt", RevokedAt: "usedAt"}, []string{"revoked", "time without flag"}},
 				{"both", Columns{Expires: "expiresAt", Revoked: "used", RevokedAt: "usedAt"}, []string{"revoked"}},
 			} {
-				for _, way := range []string{"windows", "by revocation", "a trigger", "one row a batch", "blocks of a tie", "sweep", "lifetime"} {
+				for _, way := range []string{"windows", "by revocation", "a trigger", "one row a batch", "blocks of a tie", "sweep", "lifetime", "a family"} {
 					t.Run(variant.name+"/"+way, func(t *testing.T) {
 						tab := *shared
 						tab.t = t
@@ -158,6 +158,11 @@ func (tab *table) runOnColumns(k in, columns Columns, way string, gone []string)
 		tab.add("revoked at zero", at(week), "true", "0")
 		tab.add("revoked below zero", at(week), "true", "-5")
 		stays = append(stays, "zero", "below", "revoked at zero", "revoked below zero")
+	}
+	if way == "a family" { // rows reference one another, across the rules
+		tab.exec(`ALTER TABLE "Sessions" ADD id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ADD parent int REFERENCES "Sessions"`)
+		tab.exec(`CREATE INDEX ON "Sessions" (parent)`)
+		tab.exec(`UPDATE "Sessions" SET parent = (SELECT id FROM "Sessions" WHERE name = 'expired') WHERE name = 'expired together' OR name = ANY ($1)`, gone)
 	}
 	dry := s
 	dry.DryRun = true
@@ -300,7 +305,7 @@ func TestImplausibleEpoch(t *testing.T) {
 // A name of the catalogue needs no quotes in Settings, whatever is in it.
 func TestStrangeColumns(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{`expiresAt`, `select`, `a "quoted" name`, `it's; --`, `@rows`, `:key`, `até`, `expires.at`, `(x`, `expires_at`} {
+	for _, name := range []string{`expiresAt`, `select`, `a "quoted" name`, `it's; --`, `@rows`, `:key`, `até`, `expires.at`, `(x`, `expires_at`, `at`, `due`, `key`, `ctid2`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
@@ -354,4 +359,37 @@ func TestZoneThatTheServerDoesNotKnow(t *testing.T) {
 	res, err := tab.runAt(t.Context(), noon, s)
 	failed(t, "run", res, err, StopError, "--timestamp-zone: ")
 	tab.leaves("due")
+}
+
+// Rows that a trigger refuses are isolated, whatever the type of the columns.
+func TestRefusedRowsOfOtherColumns(t *testing.T) {
+	t.Parallel()
+	for _, k := range kindsOfColumn(t) {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.makeOther(`"expiresAt" `+k.sqlType+`, "usedAt" `+k.sqlType, `"expiresAt"`)
+			tab.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.name = 'kept' THEN RAISE 'kept'; END IF; RETURN OLD; END $$`)
+			tab.exec(`CREATE TRIGGER refuse AFTER DELETE ON "Sessions" FOR EACH ROW EXECUTE FUNCTION refuse()`)
+			past, future, long := k.at(noon.Add(-3*time.Hour)), k.at(noon.Add(week)), k.at(noon.Add(-2*week))
+			for range 100 {
+				tab.add("due", past, "NULL")
+				tab.add("revoked", future, long)
+				tab.add("live", future, "NULL")
+			}
+			tab.add("kept", past, "NULL")
+			tab.add("kept", future, long)
+			s := other(Columns{Expires: "expiresAt", RevokedAt: "usedAt"})
+			k.settings(&s)
+			res := tab.run(s)
+			expect{stop: StopLeft, deleted: Counts{Expired: 100, Revoked: 100}, left: Left{Refused: 2}}.of(t, "run", res)
+			if o := res.Overdue[Expired]; o.Rows != 1 || (o.Oldest-2*time.Hour).Abs() > time.Second {
+				t.Errorf("overdue %+v, want a row, due for two hours", o)
+			}
+			if o := res.Overdue[Revoked]; o.Rows != 1 || (o.Oldest-week).Abs() > time.Second {
+				t.Errorf("overdue %+v, want a row, due for a week", o)
+			}
+			tab.leaves(append(slices.Repeat([]string{"live"}, 100), "kept", "kept")...)
+		})
+	}
 }

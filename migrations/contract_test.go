@@ -209,6 +209,7 @@ func TestContractOfOtherColumns(t *testing.T) {
 		{"no rights", `CREATE TABLE "Sessions" ("expiresAt" timestamptz); REVOKE ALL ON "Sessions" FROM $me;` + index, migrations.Columns{Expires: "expiresAt"}, `GRANT SELECT ("expiresAt", ctid, tableoid) ON public."Sessions" TO $me`},
 		{"a key that nulls a column of the rules", `CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE "Sessions" (id int PRIMARY KEY, "expiresAt" timestamptz, "usedAt" bigint REFERENCES "Sessions" ON DELETE SET NULL);` + index,
 			migrations.Columns{Expires: "expiresAt", RevokedAt: "usedAt", Epoch: "seconds"}, "usedAt"},
+		{"in HyphaGraph's own database, before its table", versionSQL + `INSERT INTO alembic_version VALUES ('003_add_users'); CREATE TABLE users (id uuid PRIMARY KEY); CREATE TABLE "Sessions" ("expiresAt" timestamptz);` + index, migrations.Columns{Expires: "expiresAt"}, ""},
 		{"no table", ``, both, "and revision 004_add_refresh_tokens makes one named refresh_tokens only"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
