@@ -99,9 +99,9 @@ func (n node) follows(key string) (reads bool, wrong string) {
 
 // conditionOn reports whether an index condition, as EXPLAIN writes it, compares a column. The column
 // may have its table's name before it, and stands in quotes where SQL wants them.
-func conditionOn(cond, column string) bool {
-	for _, name := range []string{column, pgx.Identifier{column}.Sanitize()} {
-		if strings.Contains(cond, "("+name+" ") || strings.Contains(cond, "."+name+" ") {
+func conditionOn(cond, name string) bool {
+	for _, written := range []string{name, pgx.Identifier{name}.Sanitize()} {
+		if strings.Contains(cond, "("+written+" ") || strings.Contains(cond, "."+written+" ") {
 			return true
 		}
 	}

@@ -87,13 +87,13 @@ func (p *pass) at(key string) reader {
 // atEnd comes after the last key before the end. The pass is complete, unless it includes the
 // keys at infinity and has not read them yet.
 func (p *pass) atEnd() reader {
-	forever := p.key.kind.forever()
-	complete := p.until != forever || p.cursor.at == forever
+	last := p.key.kind.forever()
+	complete := p.until != last || p.cursor.at == last
 	p.raise(p.until)
 	if complete {
 		return p.verify()
 	}
-	return p.at(forever)
+	return p.at(last)
 }
 
 // verify comes after the last region: nothing, or a count of the due rows where some may have been
