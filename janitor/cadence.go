@@ -22,7 +22,7 @@ type cadence struct {
 // planRevoked decides which index the revoked pass follows, and whether this run does it. Where an index
 // leads with revoked_at, the pass costs what it deletes: err is why it is not the revoked pass.
 func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error, known facts) error {
-	cutoffs := r.clocks.cutoffs
+	cutoffs, expires := r.clocks.cutoffs, r.columns.expires
 	if _, unusable := errors.AsType[*planError](err); unusable {
 		r.cadence.readsAll = r.TokenLifetime == 0 && r.heap.total > r.tuning.smallTable
 		if r.cadence.readsAll && r.mayLeaveOutRevoked() {
@@ -31,11 +31,11 @@ func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error
 		}
 		// Without one, it reads each live row once. A row that was revoked before the cutoff was
 		// made before it, and expires within a token's life from then.
-		until := forever
+		until := expires.kind.forever()
 		if r.TokenLifetime > 0 {
-			until = timestamp(cutoffs.Revoked.Add(r.TokenLifetime))
+			until = expires.kind.beyond(cutoffs.Revoked.Add(r.TokenLifetime))
 		}
-		revoked, err = r.newPass(Revoked, "expires_at", timestamp(cutoffs.Expired), until), nil
+		revoked, err = r.newPass(Revoked, expires, expires.kind.cutoff(cutoffs.Expired), until), nil
 		expired.companion = revoked
 	}
 	if err != nil {

@@ -68,16 +68,14 @@ func (r *run) setClocks(before, server, after time.Time) error {
 	}
 	// PostgreSQL counts in microseconds: a finer cutoff would be another one there.
 	now = now.UTC().Truncate(time.Microsecond)
-	r.clocks.cutoffs = Cutoffs{Expired: now.Add(-r.KeepExpired), Revoked: now.Add(-r.KeepRevoked)}
+	r.clocks.cutoffs = Cutoffs{Expired: now.Add(-r.KeepExpired)}
+	if r.columns.revoked != "" {
+		r.clocks.cutoffs.Revoked = now.Add(-r.KeepRevoked)
+	}
 	if r.clocks.skew.Abs() > r.MaxClockSkew {
 		return &ClockSkewError{Skew: r.clocks.skew, Allowed: r.MaxClockSkew}
 	}
 	return nil
-}
-
-// args are the cutoffs as the statements take them.
-func (c Cutoffs) args() pgx.NamedArgs {
-	return pgx.NamedArgs{"expired_before": timestamp(c.Expired), "revoked_before": timestamp(c.Revoked)}
 }
 
 // timestamp is t as PostgreSQL writes it in ISO style and UTC.

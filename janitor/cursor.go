@@ -44,7 +44,7 @@ const lookBelow = 5 * time.Millisecond
 
 // skipTo begins the pass at the floor of an earlier run, unless a row lies below it by now.
 func (p *pass) skipTo(ctx context.Context, floor string) error {
-	if floor == "" {
+	if floor == "" || !p.key.kind.may(floor) {
 		return nil
 	}
 	empty, known, err := p.empty(ctx, p.cursor.at, floor)

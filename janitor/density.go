@@ -27,7 +27,7 @@ type density struct {
 
 // sweep is a sweep from the first block. Until it has ended, no key is safe to resume from.
 func (p *pass) sweep() reader {
-	p.cursor.resumeFrom = earliest
+	p.cursor.resumeFrom = p.key.kind.earliest()
 	p.density.sampleAfter = never
 	p.missed.why = sweepEnded
 	s := sweep{scan: p.scan, sql: p.sql.blocks, left: p.heap.all()}
@@ -44,7 +44,7 @@ func (p *pass) sweep() reader {
 // windows have counted; nor through live rows at a low rate, where a window looks at more of them
 // than a batch of blocks.
 func (p *pass) maySweep() bool {
-	return (p.cursor.at == earliest || !p.ordered && p.batcher.pace.max >= scanRows) &&
+	return (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
 		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun
 }
 

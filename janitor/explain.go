@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // node is what EXPLAIN (FORMAT JSON) says of one step of a plan.
@@ -25,7 +27,7 @@ type node struct {
 func (s *scan) requireIndex(ctx context.Context, from string) error {
 	var texts planTexts
 	if err := s.batcher.ask(ctx, s.explain(from, &texts)...); err != nil {
-		return fmt.Errorf("explain the window on %s: %w", s.key, err)
+		return fmt.Errorf("explain the window on %s: %w", s.key.sql(), err)
 	}
 	return s.followsIndex(texts)
 }
@@ -52,13 +54,13 @@ func (s *scan) followsIndex(texts planTexts) error {
 	for _, text := range texts {
 		var plans []struct{ Plan node }
 		if err := json.Unmarshal([]byte(text), &plans); err != nil {
-			return fmt.Errorf("read the plan of the window on %s: %w", s.key, err)
+			return fmt.Errorf("read the plan of the window on %s: %w", s.key.sql(), err)
 		}
 		if len(plans) != 1 {
 			continue // a rule rewrites the deletion
 		}
-		if _, wrong := plans[0].Plan.follows(s.key); wrong != "" {
-			return &planError{key: s.key, table: s.batcher.Table.Sanitize(), plan: wrong}
+		if _, wrong := plans[0].Plan.follows(s.key.name); wrong != "" {
+			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong}
 		}
 	}
 	return nil
@@ -87,7 +89,7 @@ func (b *batcher) ask(ctx context.Context, queries ...query) error {
 func (n node) follows(key string) (reads bool, wrong string) {
 	switch n.Type {
 	case "Index Scan", "Index Only Scan":
-		if !strings.Contains(n.Cond, key) {
+		if !conditionOn(n.Cond, key) {
 			return false, n.Type + " on " + n.Table + " without a condition on " + key
 		}
 		return true, ""
@@ -106,6 +108,17 @@ func (n node) follows(key string) (reads bool, wrong string) {
 		return false, n.Type // of rows that the index has in another order
 	}
 	return reads, ""
+}
+
+// conditionOn reports whether an index condition, as EXPLAIN writes it, compares a column. The column
+// may have its table's name before it, and stands in quotes where SQL wants them.
+func conditionOn(cond, name string) bool {
+	for _, written := range []string{name, pgx.Identifier{name}.Sanitize()} {
+		if strings.Contains(cond, "("+written+" ") || strings.Contains(cond, "."+written+" ") {
+			return true
+		}
+	}
+	return false
 }
 
 // planError says that there is no index that a pass could follow.

@@ -19,3 +19,12 @@ func (f *facts) scanPartitions(rows pgx.Rows) error {
 	})
 	return err
 }
+
+// triggerPath sets the search_path that the table's own triggers see.
+func (r *run) triggerPath() query {
+	var schema any // NULL = none
+	if len(r.Table) > 1 {
+		schema = r.Table[:1].Sanitize()
+	}
+	return query{statement("trigger_path"), pgx.NamedArgs{"schema": schema}, ignored}
+}

@@ -66,17 +66,17 @@ type family struct {
 type familySQL struct{ edges, delete, left string }
 
 // newFamily returns nil if the table has no such keys, or the role may not read their columns.
-func newFamily(b *batcher, keys ownKeys, cutoffs pgx.NamedArgs) *family {
+func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *family {
 	if len(keys) == 0 {
 		return nil
 	}
 	shared := pieces{
 		"table":   b.Table.Sanitize(),
-		"expired": statement("rule_expired"),
-		"revoked": statement("rule_revoked"),
+		"expired": cols.rule(Expired),
+		"revoked": cols.rule(Revoked),
 	}
 	alias := map[string]string{} // of a column that is referenced
-	var columns, selects []string
+	var references, selects []string
 	for _, key := range keys {
 		if !key.readable {
 			return nil
@@ -84,11 +84,11 @@ func newFamily(b *batcher, keys ownKeys, cutoffs pgx.NamedArgs) *family {
 		for _, name := range key.references {
 			if alias[name] == "" {
 				alias[name] = fmt.Sprintf("k%d", len(alias)+1)
-				columns = append(columns, "t."+pgx.Identifier{name}.Sanitize()+" AS "+alias[name])
+				references = append(references, "t."+pgx.Identifier{name}.Sanitize()+" AS "+alias[name])
 			}
 		}
 	}
-	shared["columns"] = strings.Join(columns, ", ")
+	shared["columns"] = strings.Join(references, ", ")
 	for _, key := range keys {
 		var matches []string
 		for i, name := range key.columns {

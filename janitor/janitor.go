@@ -72,6 +72,7 @@ type run struct {
 	session *session
 	batcher *batcher
 	clocks  clocks
+	columns columns
 	heap    heap
 	family  *family
 	passes  []*pass
@@ -102,6 +103,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		Settings: s,
 		session:  session,
 		batcher:  newBatcher(s, session),
+		columns:  s.Columns.of(),
 		ranges:   map[Reason]Range{},
 		overdue:  map[Reason]Overdue{},
 		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable},
@@ -134,6 +136,9 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	nothingLeft := true
+	if r.columns.revoked == "" {
+		r.overdue[Revoked] = Overdue{Known: true}
+	}
 	for _, p := range r.passes {
 		left, none := p.overdue(ctx)
 		r.overdue[p.reason] = left
@@ -147,9 +152,11 @@ func (r *run) run(ctx context.Context) error {
 
 // plan decides which index each of the two passes follows, and how far.
 func (r *run) plan(ctx context.Context) error {
-	cutoffs := r.clocks.cutoffs
-	expired := r.newPass(Expired, "expires_at", earliest, timestamp(cutoffs.Expired))
-	byAge := r.newPass(Revoked, "revoked_at", earliest, timestamp(cutoffs.Revoked))
+	if err := r.readColumns(ctx); err != nil {
+		return err
+	}
+	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
+	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	oid := pgx.NamedArgs{"oid": r.session.oid}
 	known := facts{partitions: map[int64]pgx.Identifier{}}
 	var plans, plansByAge planTexts
@@ -159,25 +166,34 @@ func (r *run) plan(ctx context.Context) error {
 		known.keys.query(r.session.oid),
 		r.heap.query(r.session.oid),
 	}
-	queries = append(queries, expired.explain(earliest, &plans)...)
-	queries = append(queries, byAge.explain(earliest, &plansByAge)...)
+	queries = append(queries, expired.explain(expired.cursor.at, &plans)...)
+	var byAge *pass // nil = there is no rule for revoked rows
+	if r.columns.revoked != "" {
+		byAge = r.newPass(Revoked, revokedAt, revokedAt.kind.earliest(), revokedAt.kind.cutoff(cutoffs.Revoked))
+		queries = append(queries, byAge.explain(byAge.cursor.at, &plansByAge)...)
+	}
 	if err := r.batcher.ask(ctx, queries...); err != nil {
 		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
 	}
 	if err := expired.followsIndex(plans); err != nil {
 		return err
 	}
-	r.family = newFamily(r.batcher, known.keys, cutoffs.args())
+	r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	if err := r.requirePlausible(ctx); err != nil {
+		return err
+	}
 	if err := r.begin(ctx, expired, known); err != nil {
 		return err
 	}
-
+	if byAge == nil {
+		return nil
+	}
 	return r.planRevoked(ctx, expired, byAge, byAge.followsIndex(plansByAge), known)
 }
 
 // newPass is a pass over the index on key, from one key to another.
-func (r *run) newPass(reason Reason, key, from, until string) *pass {
-	sql, cutoffs := statementsFor(r.Table, reason, key), r.clocks.cutoffs.args()
+func (r *run) newPass(reason Reason, key column, from, until string) *pass {
+	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
 	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
 	p := &pass{
 		scan: &scan{
@@ -191,7 +207,7 @@ func (r *run) newPass(reason Reason, key, from, until string) *pass {
 			batcher: r.batcher,
 			fewTied: r.tuning.fewTied,
 		},
-		ordered:  (reason == Revoked) == (key == "revoked_at"),
+		ordered:  key == r.columns.ages(reason),
 		cursor:   startAt(from),
 		density:  density{sampleAfter: never, enough: r.tuning.dense},
 		estimate: -1,
@@ -199,15 +215,6 @@ func (r *run) newPass(reason Reason, key, from, until string) *pass {
 	}
 	p.reader = p.at(from)
 	return p
-}
-
-// triggerPath sets the search_path that the table's own triggers see.
-func (r *run) triggerPath() query {
-	var schema any // NULL = none
-	if len(r.Table) > 1 {
-		schema = r.Table[:1].Sanitize()
-	}
-	return query{statement("trigger_path"), pgx.NamedArgs{"schema": schema}, ignored}
 }
 
 // begin prepares a pass whose index is known.
@@ -218,7 +225,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	picker.cannotSkipLocked = !f.mayUpdate
 	picker.direct = map[int64]pickSQL{}
 	for oid, name := range f.partitions {
-		picker.direct[oid] = pickStatements(name, p.reason)
+		picker.direct[oid] = pickStatements(name, r.columns.rule(p.reason))
 	}
 	if p.deleter.family = r.family; r.family != nil {
 		r.family.pickers[p.reason] = picker

@@ -94,7 +94,7 @@ func TestPlanOfBlocks(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, reason := range Reasons {
-				p := r.newPass(reason, "expires_at", at(-2*week), at(-time.Hour))
+				p := r.newPass(reason, r.columns.expires, at(-2*week), at(-time.Hour))
 				p.reaches(t, "Tid Range Scan", p.sql.tieByBlock, p.sql.blocks, p.sql.sweep)
 				p.reaches(t, "Scan using ix_refresh_tokens_expires_at", p.sql.window, p.sql.tieByIndex)
 			}
@@ -142,7 +142,7 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	}
 	for _, how := range []string{"SELECT", "ANALYZE refresh_tokens"} {
 		tab.exec(how)
-		p := r.newPass(Revoked, "revoked_at", earliest, at(-week))
+		p := r.newPass(Revoked, r.columns.revokedAt, earliest, at(-week))
 		p.reaches(t, "Index Scan using revoked_ones", p.sql.window)
 		if err := p.requireIndex(t.Context(), earliest); err != nil {
 			t.Error(err)
@@ -154,7 +154,7 @@ func TestPlanOfRevokedWindows(t *testing.T) {
 	tab.exec(`CREATE INDEX ON refresh_tokens (is_revoked)`)
 	tab.exec(`UPDATE refresh_tokens SET is_revoked = false WHERE is_revoked AND extract(epoch FROM revoked_at)::bigint % 50 > 0`)
 	tab.exec(`VACUUM ANALYZE refresh_tokens`)
-	p := r.newPass(Revoked, "revoked_at", earliest, at(-week))
+	p := r.newPass(Revoked, r.columns.revokedAt, earliest, at(-week))
 	if _, unusable := errors.AsType[*planError](p.requireIndex(t.Context(), earliest)); !unusable {
 		t.Error("each window reads all revoked rows, and is called usable")
 	}

@@ -65,7 +65,7 @@ const fewTied = 10_000
 // scan is what the readers of one pass share.
 type scan struct {
 	reason  Reason
-	key     string // the column whose index the pass follows
+	key     column // whose index the pass follows
 	until   string // it ends before this key; forever includes the keys at infinity
 	sql     statements
 	cutoffs pgx.NamedArgs
@@ -183,7 +183,7 @@ func (t tie) extent(ctx context.Context) (rows int64, blocks blockRange, err err
 }
 
 func (t tie) extentQuery(read func(pgx.Rows) error) query {
-	return query{t.sql.tieExtent, t.with("floor", t.key, "oid", t.batcher.session.oid, "key", t.scan.key, "rows", t.fewTied+1), read}
+	return query{t.sql.tieExtent, t.with("floor", t.key, "oid", t.batcher.session.oid, "key", t.scan.key.name, "rows", t.fewTied+1), read}
 }
 
 // afterTie finds the first key after a tie.

@@ -71,8 +71,8 @@ func (l Left) Total() int64 { return l.Locked + l.Referenced + l.Refused + l.Slo
 
 // Cutoffs are the instants that a run compared with, fixed when it began.
 type Cutoffs struct {
-	Expired time.Time `json:"expired"` // expires_at before this is due
-	Revoked time.Time `json:"revoked"` // revoked_at before this is due
+	Expired time.Time `json:"expired"`          // what expired before this is due
+	Revoked time.Time `json:"revoked,omitzero"` // what was revoked before this is due; zero = there is no such rule
 }
 
 // Overdue is what is due and still there when a run ends, for one rule.

@@ -12,8 +12,14 @@ type Settings struct {
 	// found it, so that no search_path can put another in its place.
 	Table pgx.Identifier
 
-	KeepExpired   time.Duration // how long a token stays after expires_at
-	KeepRevoked   time.Duration // how long a revoked token stays after revoked_at
+	// Columns are those that the rules read. TimestampZone and Epoch say how to read columns that do not say it
+	// themselves: timestamp without time zone, and integers, of which 0 and below never expire.
+	Columns       Columns
+	TimestampZone *time.Location // nil = there is no such column
+	Epoch         Epoch          // "" = there is no such column
+
+	KeepExpired   time.Duration // how long a token stays after Columns.Expires
+	KeepRevoked   time.Duration // how long a revoked token stays after Columns.RevokedAt
 	TokenLifetime time.Duration // the longest life the API gives a token; 0 = unknown
 	MaxClockSkew  time.Duration // a run refuses when the two clocks differ by more
 
@@ -80,8 +86,8 @@ type Reason string
 
 // The two rules.
 const (
-	Expired Reason = "expired" // expires_at is longer ago than KeepExpired
-	Revoked Reason = "revoked" // not yet so expired, but revoked_at is longer ago than KeepRevoked
+	Expired Reason = "expired" // it expired longer ago than KeepExpired
+	Revoked Reason = "revoked" // not yet so expired, but revoked longer ago than KeepRevoked
 )
 
 // Reasons lists both, in the order in which a run takes them.

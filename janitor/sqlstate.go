@@ -23,6 +23,7 @@ const (
 	outOfMemory           = "53200"
 	dataCorrupted         = "XX001"
 	indexCorrupted        = "XX002"
+	invalidParameterValue = "22023" // a time zone that the server does not know
 )
 
 // isRowError reports whether the statement may succeed without some of its rows. A trigger may

@@ -39,21 +39,9 @@ type pickSQL struct{ deleteListed, deleteWaited, lockListed, lockWaited, deleteL
 type pieces map[string]string
 
 // statementsFor renders the statements of a pass by a rule that follows the index on key.
-func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
-	shared := pieces{
-		"table":   table.Sanitize(),
-		"rule":    render("rule_"+string(reason), nil, nil),
-		"key":     key,
-		"partial": "true",
-		"aged":    "expires_at",
-		"cutoff":  "@expired_before",
-	}
-	if reason == Revoked {
-		shared["aged"], shared["cutoff"] = "revoked_at", "@revoked_before"
-	}
-	if key == "revoked_at" {
-		shared["partial"] = "is_revoked" // so that an index WHERE is_revoked serves
-	}
+func statementsFor(table pgx.Identifier, cols columns, reason Reason, key column) statements {
+	shared := cols.pieces(reason, key)
+	shared["table"] = table.Sanitize()
 	text := func(name string, own pieces) string { return render(name, shared, own) }
 	region := func(where string) regionSQL {
 		own := pieces{"region": text(where, nil)}
@@ -64,7 +52,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 	sweep := region("where_blocks")
 	sweep.delete = text("delete", pieces{
 		"region": text("where_blocks", nil),
-		"rule":   render("rule_sweep", nil, pieces{"expired": render("rule_expired", nil, nil), "revoked": render("rule_revoked", nil, nil)}),
+		"rule":   render("rule_sweep", nil, pieces{"expired": cols.rule(Expired), "revoked": cols.rule(Revoked)}),
 	})
 	sweep.met = statement("sweep_met")
 	return statements{
@@ -77,7 +65,7 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 		sample:       text("sample", nil),
 		countByIndex: text("count_by_index", nil),
 		countByBlock: text("count_by_block", nil),
-		pick:         pickStatements(table, reason),
+		pick:         pickStatements(table, cols.rule(reason)),
 		window:       window,
 		tieByIndex:   region("where_tie_by_index"),
 		tieByBlock:   region("where_tie_by_block"),
@@ -87,8 +75,8 @@ func statementsFor(table pgx.Identifier, reason Reason, key string) statements {
 }
 
 // pickStatements renders the statements on listed rows of a table, or of one partition.
-func pickStatements(table pgx.Identifier, reason Reason) pickSQL {
-	shared := pieces{"table": table.Sanitize(), "rule": statement("rule_" + string(reason))}
+func pickStatements(table pgx.Identifier, rule string) pickSQL {
+	shared := pieces{"table": table.Sanitize(), "rule": rule}
 	skipLocked, wait := pieces{"lock": "FOR UPDATE OF t SKIP LOCKED"}, pieces{"lock": ""}
 	return pickSQL{
 		deleteListed: render("delete_listed", shared, skipLocked),

@@ -39,7 +39,15 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set qualified public.refresh_tokens
 \set key expires_at
 \set partial true
-\set aged expires_at
+\set key_type timestamptz
+\set forever '''infinity'''
+\set infinite 'expires_at = ''-infinity'''
+\set instant expires_at
+\set read 'expires_at, is_revoked, revoked_at'
+\set oldest min(expires_at)
+\set newest max(expires_at)
+\set column 'extract(epoch FROM expires_at)::bigint'
+\set zone Europe/Berlin
 \set lock 'FOR UPDATE OF t SKIP LOCKED'
 \set dry_run false
 \set lock_timeout 100ms

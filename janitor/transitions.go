@@ -94,7 +94,7 @@ func (p *pass) adaptLookAhead(f found) {
 
 // at is the reader that begins at a key: no window has an edge above infinity.
 func (p *pass) at(key string) reader {
-	if key == forever {
+	if key == p.key.kind.forever() {
 		return tie{p.scan, key}
 	}
 	return windows{p.scan, key}
@@ -103,12 +103,13 @@ func (p *pass) at(key string) reader {
 // atEnd comes after the last key before the end. The pass is complete, unless it includes the
 // keys at infinity and has not read them yet.
 func (p *pass) atEnd(ctx context.Context) reader {
-	complete := p.until != forever || p.cursor.at == forever
+	last := p.key.kind.forever()
+	complete := p.until != last || p.cursor.at == last
 	p.raise(p.until)
 	if complete {
 		return p.verify(ctx)
 	}
-	return p.at(forever)
+	return p.at(last)
 }
 
 // verify comes after the last region: nothing, or a count of the due rows where some may have been

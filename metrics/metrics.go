@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -219,10 +220,16 @@ func (m *Metrics) Paused(paused bool) {
 // NextRun tells when the next run is due; the zero time says that none is.
 func (m *Metrics) NextRun(t time.Time) { m.nextRun.Set(unix(t)) }
 
-// Keep tells how long tokens stay that are expired, and that are revoked.
+// Keep tells how long tokens stay that are expired, and that are revoked. The longest duration there is says for
+// ever: of revoked ones, where they go only when they expire.
 func (m *Metrics) Keep(expired, revoked time.Duration) {
-	m.keep.WithLabelValues(string(janitor.Expired)).Set(expired.Seconds())
-	m.keep.WithLabelValues(string(janitor.Revoked)).Set(revoked.Seconds())
+	for reason, d := range map[janitor.Reason]time.Duration{janitor.Expired: expired, janitor.Revoked: revoked} {
+		seconds := d.Seconds()
+		if d == math.MaxInt64 {
+			seconds = math.Inf(1)
+		}
+		m.keep.WithLabelValues(string(reason)).Set(seconds)
+	}
 }
 
 // TokenLifetime tells the longest life that the API gives a token; 0 says that it is

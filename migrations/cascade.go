@@ -62,8 +62,8 @@ type cascades struct {
 	far   map[effect]int // links from there to the nearest harm; absent = there is none
 }
 
-func readCascades(ctx context.Context, tx pgx.Tx, table uint32) (*cascades, error) {
-	rows, err := tx.Query(ctx, foreignKeysSQL, pgx.QueryExecModeExec, table)
+func readCascades(ctx context.Context, tx pgx.Tx, table uint32, cols Columns) (*cascades, error) {
+	rows, err := tx.Query(ctx, foreignKeysSQL, pgx.QueryExecModeExec, table, cols.read())
 	if err != nil {
 		return nil, fmt.Errorf("read the foreign keys: %w", err)
 	}

@@ -18,19 +18,19 @@ var publicationsSQL string
 var unindexedSQL string
 
 // problems compares a table with what the janitor relies on, and no more: an ordinary or partitioned table without
-// tables that inherit from it, its three columns, an index that leads with expires_at, the rights, no row security that
+// tables that inherit from it, its columns, an index that leads with that of expiry, the rights, no row security that
 // hides rows, no foreign key by which one token takes others with it, and no publication that stands in the way. Warnings
 // are what it can work with, slowly: foreign keys without an index.
-func problems(ctx context.Context, tx pgx.Tx, table uint32) (list, warnings []Problem, err error) {
+func problems(ctx context.Context, tx pgx.Tx, table uint32, cols Columns) (list, warnings []Problem, err error) {
 	// The planner thinks so much of these queries that it would have them compiled, which takes seconds.
 	if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('jit', 'off', true)", pgx.QueryExecModeExec); err != nil {
 		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)
 	}
-	list, err = collect(ctx, tx, contractSQL, table)
+	list, err = collect(ctx, tx, contractSQL, table, cols.Expires, cols.Revoked, cols.RevokedAt, cols.TimestampZone, cols.Epoch)
 	if err != nil {
 		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)
 	}
-	c, err := readCascades(ctx, tx, table)
+	c, err := readCascades(ctx, tx, table, cols)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -55,10 +55,22 @@ func TestContract(t *testing.T) {
 		{"rules with conditions", table + index + "CREATE RULE a AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO INSTEAD NOTHING; CREATE RULE b AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO ALSO NOTHING; ALTER TABLE refresh_tokens ENABLE ALWAYS RULE b",
 			[]string{"rule a in place of DELETE", "rule b beside DELETE"}, []string{"DROP RULE a", "DROP RULE b"}},
 		{"no columns", "CREATE TABLE refresh_tokens (id int)", []string{"expires_at is missing", "is_revoked is missing", "revoked_at is missing"},
-			[]string{"ADD COLUMN expires_at timestamptz", "ADD COLUMN is_revoked boolean NOT NULL DEFAULT false", "ADD COLUMN revoked_at timestamptz"}},
-		{"other types", "CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked int, revoked_at bigint);",
-			[]string{"expires_at is timestamp without time zone, not timestamptz", "is_revoked is integer, not boolean", "revoked_at is bigint, not timestamptz"},
-			[]string{"TYPE timestamptz USING expires_at AT TIME ZONE 'UTC'", "USING is_revoked::text::boolean", "USING to_timestamp(revoked_at)"}},
+			[]string{"name the column that says when a row expires: --expires-column", "--revoked-column none", "--revoked-at-column none"}},
+		{"other types", "CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked int, revoked_at bigint);" + index,
+			[]string{"expires_at is timestamp without time zone, and --timestamp-zone is not given", "is_revoked is integer, not boolean", "revoked_at is bigint, and --epoch is not given"},
+			[]string{"--timestamp-zone ZONE, the one that it is written in, such as UTC (not first: ALTER TABLE public.refresh_tokens ALTER COLUMN expires_at TYPE timestamptz USING expires_at AT TIME ZONE 'ZONE', which rewrites the table under ACCESS EXCLUSIVE",
+				"--revoked-column none (not first: ALTER TABLE", "--epoch seconds, or --epoch milliseconds"}},
+		{"types that cannot be compared", "CREATE TABLE refresh_tokens (expires_at date, is_revoked timestamptz, revoked_at text, expiry int)",
+			[]string{"expires_at is date, not timestamptz, timestamp, integer or bigint; the table has expiry integer", "is_revoked is timestamptz, not boolean", "revoked_at is text"},
+			[]string{"--expires-column expiry --epoch seconds (not first: ALTER TABLE", "--revoked-column none --revoked-at-column is_revoked", "--revoked-at-column none"}},
+		{"a table of another project", "CREATE TABLE refresh_tokens (session_key text, expire_date timestamptz, last_seen timestamptz)",
+			[]string{"expires_at is missing; the table has expire_date timestamptz", "is_revoked is missing", "revoked_at is missing"}, []string{"--expires-column expire_date"}},
+		{"another, with revocation", `CREATE TABLE refresh_tokens ("expiresAt" timestamp, "usedAt" bigint, "isUsed" boolean, active boolean, id bigint)`,
+			[]string{`expires_at is missing; the table has "expiresAt" timestamp without time zone`, `is_revoked is missing; the table has "isUsed" boolean`, `revoked_at is missing; the table has "usedAt" bigint`},
+			[]string{"--expires-column expiresAt --timestamp-zone ZONE", "--revoked-column isUsed, or --revoked-column none", "--revoked-at-column usedAt --epoch seconds or milliseconds, or --revoked-at-column none"}},
+		{"a table that only knows when a row was made", "CREATE TABLE refresh_tokens (token text, created_at timestamptz, seen_at timestamptz)",
+			[]string{"the table has created_at timestamptz, seen_at timestamptz", "is_revoked is missing", "revoked_at is missing"},
+			[]string{"--expires-column created_at --keep-expired LIFETIME"}},
 		{"no index", table, []string{"no index leads with expires_at"}, []string{"CREATE INDEX CONCURRENTLY ON public.refresh_tokens (expires_at)"}},
 		{"indexes of no use", table + `CREATE INDEX a ON refresh_tokens (expires_at) WHERE NOT is_revoked;
 			CREATE INDEX b ON refresh_tokens USING brin (expires_at);
@@ -139,8 +151,6 @@ func TestTemporaryTableIsRefused(t *testing.T) {
 func TestRemediesMend(t *testing.T) {
 	t.Parallel()
 	for _, sql := range []string{
-		"CREATE TABLE refresh_tokens (id int)",
-		"CREATE TABLE refresh_tokens (expires_at timestamp, is_revoked text, revoked_at bigint)",
 		"CREATE TABLE refresh_tokens " + columns + "; ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; REVOKE ALL ON refresh_tokens FROM PUBLIC",
 		"CREATE TABLE refresh_tokens " + columns + "; CREATE RULE a AS ON DELETE TO refresh_tokens DO ALSO NOTHING; CREATE RULE b AS ON DELETE TO refresh_tokens WHERE OLD.is_revoked DO INSTEAD NOTHING; ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON refresh_tokens AS RESTRICTIVE USING (NOT is_revoked)",
 		"CREATE TABLE refresh_tokens " + columns + "; CREATE INDEX a ON refresh_tokens (expires_at); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'a'::regclass",
@@ -170,5 +180,69 @@ func TestRemediesMend(t *testing.T) {
 			}
 			t.Error("not mended")
 		})
+	}
+}
+
+// The contract is of the columns that are named, and of the types that the flags make readable.
+func TestContractOfOtherColumns(t *testing.T) {
+	t.Parallel()
+	const index = `CREATE INDEX ON "Sessions" ("expiresAt");`
+	both := migrations.Columns{Expires: "expiresAt", Revoked: "used", RevokedAt: "usedAt"}
+	with := func(c migrations.Columns, zone, epoch string) migrations.Columns {
+		c.TimestampZone, c.Epoch = zone, epoch
+		return c
+	}
+	for _, c := range []struct {
+		name    string
+		sql     string
+		columns migrations.Columns
+		says    string // "" = it is as it should be
+	}{
+		{"all three", `CREATE TABLE "Sessions" ("expiresAt" timestamptz, used boolean, "usedAt" timestamptz);` + index, both, ""},
+		{"none but expiry", `CREATE TABLE "Sessions" ("expiresAt" timestamptz);` + index, migrations.Columns{Expires: "expiresAt"}, ""},
+		{"timestamps", `CREATE TABLE "Sessions" ("expiresAt" timestamp(6), used boolean, "usedAt" timestamp);` + index, with(both, "UTC", ""), ""},
+		{"integers", `CREATE TABLE "Sessions" ("expiresAt" bigint, used boolean, "usedAt" integer);` + index, with(both, "", "seconds"), ""},
+		{"milliseconds", `CREATE TABLE "Sessions" ("expiresAt" bigint, used boolean, "usedAt" integer);` + index, with(both, "", "milliseconds"), `"usedAt" is integer, which cannot hold milliseconds since 1970 (mend: --epoch seconds`},
+		{"no zone", `CREATE TABLE "Sessions" ("expiresAt" timestamp, used boolean, "usedAt" timestamptz);` + index, with(both, "", "seconds"), `"expiresAt" is timestamp without time zone, and --timestamp-zone is not given`},
+		{"no unit", `CREATE TABLE "Sessions" ("expiresAt" bigint, used boolean, "usedAt" timestamptz);` + index, with(both, "UTC", ""), `"expiresAt" is bigint, and --epoch is not given`},
+		{"no index", `CREATE TABLE "Sessions" ("expiresAt" bigint)`, migrations.Columns{Expires: "expiresAt", Epoch: "seconds"}, `no index leads with "expiresAt" (mend: CREATE INDEX CONCURRENTLY ON public."Sessions" ("expiresAt"))`},
+		{"no rights", `CREATE TABLE "Sessions" ("expiresAt" timestamptz); REVOKE ALL ON "Sessions" FROM $me;` + index, migrations.Columns{Expires: "expiresAt"}, `GRANT SELECT ("expiresAt", ctid, tableoid) ON public."Sessions" TO $me`},
+		{"a key that nulls a column of the rules", `CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE "Sessions" (id int PRIMARY KEY, "expiresAt" timestamptz, "usedAt" bigint REFERENCES "Sessions" ON DELETE SET NULL);` + index,
+			migrations.Columns{Expires: "expiresAt", RevokedAt: "usedAt", Epoch: "seconds"}, "usedAt"},
+		{"in HyphaGraph's own database, before its table", versionSQL + `INSERT INTO alembic_version VALUES ('003_add_users'); CREATE TABLE users (id uuid PRIMARY KEY); CREATE TABLE "Sessions" ("expiresAt" timestamptz);` + index, migrations.Columns{Expires: "expiresAt"}, ""},
+		{"no table", ``, both, "and revision 004_add_refresh_tokens makes one named refresh_tokens only"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			database := pgtemp.Empty(t)
+			admin := connect(t, database)
+			role := newRole(t, admin, "_janitor")
+			run(t, admin, strings.ReplaceAll("ALTER DEFAULT PRIVILEGES GRANT SELECT, DELETE ON TABLES TO $me;"+c.sql, "$me", role))
+			state, err := migrations.Ensure(t.Context(), connect(t, as(t, database, role)), migrations.Names{Table: `"Sessions"`, Columns: c.columns}, migrations.Upgrade)
+			if c.says == "" {
+				if err != nil || !state.Ahead || state.Upgraded {
+					t.Errorf("got %+v, %v", state, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(c.says, "$me", role)) {
+				t.Errorf("got %v, want %q in it", err, c.says)
+			}
+		})
+	}
+}
+
+// A table with other columns is never made by a revision.
+func TestOtherColumnsAreNotMade(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pgtemp.Empty(t))
+	run(t, conn, versionSQL+"CREATE TABLE users (id uuid PRIMARY KEY); INSERT INTO alembic_version VALUES ('003_add_users')")
+	names := migrations.Names{Table: "refresh_tokens", Columns: migrations.Columns{Expires: "expire_date"}}
+	for _, mode := range []migrations.Mode{migrations.Check, migrations.Upgrade, migrations.Stamp} {
+		if _, err := migrations.Ensure(t.Context(), conn, names, mode); err == nil || !strings.Contains(err.Error(), "makes one with other columns") {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	var made bool
+	if err := conn.QueryRow(t.Context(), "SELECT to_regclass('refresh_tokens') IS NOT NULL").Scan(&made); err != nil || made {
+		t.Errorf("made %v, %v", made, err)
 	}
 }

@@ -112,7 +112,7 @@ func (f *found) fit() error {
 	switch {
 	case f.TokensOID == 0:
 		return errChanged
-	case f.revision() == parent:
+	case f.revision() == parent && f.tokensAs.table == base:
 		// Alembic leaves it so for a moment where each statement commits for itself.
 		return &NotReadyError{
 			Found:  fmt.Sprintf("%s, the revision before %s, but there is a table %s already", f.at(), Head, f.tokens().Sanitize()),
@@ -145,6 +145,8 @@ func (f *found) upgradable(mode Mode) error {
 		return refuse("there is no table %s%s and %s", "%s", f.names.Table, elsewhere, f.problems[0].What, f.problems[0].Remedy)
 	case f.tokensAs.table != base:
 		return refuse("there is no table %s%s, and revision %s makes one named %s only", "correct --table, or create the table", f.names.Table, elsewhere, Head, base)
+	case f.names.Columns.orHeads() != (Columns{}).orHeads():
+		return refuse("there is no table %s%s, and revision %s makes one with other columns", "correct --table, or create the table", f.names.Table, elsewhere, Head)
 	case f.unknown(f.tokensAs.schema):
 		return refuse("there is no schema %q", "correct --table, or CREATE SCHEMA %s", f.tokensAs.schema, pgx.Identifier{f.tokensAs.schema}.Sanitize())
 	case f.unknown(f.versionAs.schema):

@@ -21,6 +21,29 @@ var obstaclesSQL string
 type Names struct {
 	Table        string // the table of tokens
 	VersionTable string // Alembic's, "" = alembic_version
+	Columns      Columns
+}
+
+// Columns are those of the table of tokens that the rules read, each spelt as the catalog has it. The zero value means
+// those of [Head].
+type Columns struct {
+	Expires       string
+	Revoked       string // a boolean, "" = none
+	RevokedAt     string // "" = none
+	TimestampZone string // of what is timestamp without time zone, "" = not given
+	Epoch         string // what integers count from 1970: seconds, milliseconds, or "" = not given
+}
+
+func (c Columns) orHeads() Columns {
+	if c.Expires == "" {
+		return Columns{Expires: "expires_at", Revoked: "is_revoked", RevokedAt: "revoked_at"}
+	}
+	return c
+}
+
+// read are the columns there are.
+func (c Columns) read() []string {
+	return slices.DeleteFunc([]string{c.Expires, c.Revoked, c.RevokedAt}, func(name string) bool { return name == "" })
 }
 
 // found is what there is in a database.
@@ -153,7 +176,7 @@ func lookIn(ctx context.Context, tx pgx.Tx, path []string, names Names) (*found,
 	}
 	switch {
 	case f.TokensOID != 0:
-		if f.problems, f.warnings, err = problems(ctx, tx, f.TokensOID); err != nil {
+		if f.problems, f.warnings, err = problems(ctx, tx, f.TokensOID, names.Columns.orHeads()); err != nil {
 			return nil, err
 		}
 	case f.UsersOID != 0:

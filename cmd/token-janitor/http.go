@@ -28,7 +28,7 @@ func newPages(s *service) *pages {
 	for _, f := range s.InForce() {
 		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
 	}
-	if s.TokenLifetime > s.KeepRevoked {
+	if s.TokenLifetime > s.RevokedStays() {
 		program.Notice = "--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised."
 	}
 	return &pages{s.log, s.metrics, &s.history, program, s.WebConfigFile}

@@ -11,9 +11,15 @@ import (
 	"github.com/hyphagraph/token-janitor/migrations"
 )
 
-// names are the tables to work with.
+// names are the tables to work with, and the columns.
 func (s *service) names() migrations.Names {
-	return migrations.Names{Table: string(s.Table), VersionTable: string(s.VersionTable)}
+	names := migrations.Names{Table: string(s.Table), VersionTable: string(s.VersionTable), Columns: migrations.Columns{
+		Expires: s.Columns.Expires, Revoked: s.Columns.Revoked, RevokedAt: s.Columns.RevokedAt, Epoch: string(s.Epoch),
+	}}
+	if s.TimestampZone != nil {
+		names.Columns.TimestampZone = s.TimestampZone.String()
+	}
+	return names
 }
 
 // migrate does the migrate commands. What it prints of revisions is what alembic does.

@@ -85,8 +85,15 @@ func batches(n int64) string {
 func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	defer func() { _ = w.Flush() }()
+	cutoffs := map[janitor.Reason]time.Time{janitor.Expired: res.Cutoffs.Expired, janitor.Revoked: res.Cutoffs.Revoked}
 	row := func(name string, of func(janitor.Reason) string) {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, of(janitor.Expired), of(janitor.Revoked))
+		fmt.Fprint(w, name)
+		for _, reason := range janitor.Reasons {
+			if !cutoffs[reason].IsZero() { // else there is no such rule
+				fmt.Fprint(w, "\t", of(reason))
+			}
+		}
+		fmt.Fprintln(w)
 	}
 	end := func(of func(janitor.Range) string) func(janitor.Reason) string {
 		return func(reason janitor.Reason) string {
@@ -106,7 +113,7 @@ func printRules(out io.Writer, res janitor.Result, counts janitor.Counts) {
 		row("oldest", end(func(due janitor.Range) string { return due.Oldest }))
 		row("newest", end(func(due janitor.Range) string { return due.Newest }))
 	}
-	fmt.Fprintf(w, "due before\t%s\t%s\n", res.Cutoffs.Expired.Format(time.RFC3339), res.Cutoffs.Revoked.Format(time.RFC3339))
+	row("due before", func(reason janitor.Reason) string { return cutoffs[reason].Format(time.RFC3339) })
 }
 
 // sentence says in plain words how a run ended.

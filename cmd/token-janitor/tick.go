@@ -60,9 +60,9 @@ func newService(cfg config.Config) *service {
 		handler = slog.NewJSONHandler(os.Stderr, options)
 	}
 	s := &service{Config: cfg, log: slog.New(handler), metrics: metrics.New(build())}
-	s.metrics.Keep(cfg.KeepExpired, cfg.KeepRevoked)
+	s.metrics.Keep(cfg.KeepExpired, cfg.RevokedStays())
 	s.metrics.TokenLifetime(cfg.TokenLifetime)
-	if cfg.TokenLifetime > cfg.KeepRevoked {
+	if cfg.TokenLifetime > cfg.RevokedStays() {
 		s.log.Warn("--keep-revoked is below --token-lifetime: a replay of a token that was revoked longer ago than that is no longer recognised",
 			"keep_revoked", cfg.KeepRevoked, "token_lifetime", cfg.TokenLifetime)
 	}
@@ -193,6 +193,9 @@ func (s *service) warn(warnings []migrations.Problem) {
 func (s *service) settings(table pgx.Identifier) janitor.Settings {
 	return janitor.Settings{
 		Table:            table,
+		Columns:          s.Columns,
+		TimestampZone:    s.TimestampZone,
+		Epoch:            s.Epoch,
 		KeepExpired:      s.KeepExpired,
 		KeepRevoked:      s.KeepRevoked,
 		TokenLifetime:    s.TokenLifetime,

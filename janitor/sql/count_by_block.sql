@@ -4,5 +4,5 @@
 SELECT count(*)
   FROM :table
  WHERE ctid >= :'first'::tid AND ctid < :'end'::tid
-   AND (:key >= :'floor'::timestamptz AND (:key < :'until'::timestamptz OR :'until'::timestamptz = 'infinity')) IS TRUE
+   AND (:key >= :'floor':::key_type AND (:key < :'until':::key_type OR :'until':::key_type = :forever)) IS TRUE
    AND (:rule) IS TRUE;

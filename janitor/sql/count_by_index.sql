@@ -4,6 +4,6 @@
 SELECT count(*)
   FROM (SELECT
           FROM :table
-         WHERE :key >= (SELECT :'floor'::timestamptz) AND :key <= (SELECT :'until'::timestamptz) AND :partial
+         WHERE :key >= (SELECT :'floor':::key_type) AND :key <= (SELECT :'until':::key_type) AND :partial
            AND (:rule) IS TRUE
          LIMIT :'rows'::bigint) AS due;

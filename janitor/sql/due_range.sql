@@ -2,9 +2,9 @@
 --
 -- Lock: ACCESS SHARE. Index: both ends of the index where the pass follows the column that its rule
 -- compares; otherwise one walk over all that the pass reads.
-SELECT min(:aged)::text, max(:aged)::text
+SELECT :oldest::text, :newest::text
   FROM :table
- WHERE :key >= :'floor'::timestamptz
-   AND :key <= :'until'::timestamptz
+ WHERE :key >= :'floor':::key_type
+   AND :key <= :'until':::key_type
    AND :partial
    AND (:rule) IS TRUE;

@@ -6,5 +6,5 @@
 EXPLAIN (FORMAT JSON)
 SELECT
   FROM :table
- WHERE :key >= :'floor'::timestamptz
-   AND :key < :'until'::timestamptz;
+ WHERE :key >= :'floor':::key_type
+   AND :key < :'until':::key_type;

@@ -3,8 +3,8 @@
 -- Lock: ACCESS SHARE. Index: one entry of the index on :key.
 SELECT (SELECT :key::text
           FROM :table
-         WHERE :key > :'floor'::timestamptz
-           AND :key < :'until'::timestamptz
+         WHERE :key > :'floor':::key_type
+           AND :key < :'until':::key_type
            AND :partial
          ORDER BY :key
          LIMIT 1);

@@ -4,15 +4,15 @@
 -- Lock: ACCESS SHARE. Index: one walk over at most :rows entries of the index on :key.
 SELECT count(*) FILTER (WHERE (:rule) IS TRUE),
        coalesce(max(CASE
-           WHEN :aged = '-infinity' THEN 'Infinity'
-           ELSE extract(epoch FROM :cutoff::timestamptz - :aged)::double precision
+           WHEN :infinite THEN 'Infinity'
+           ELSE extract(epoch FROM :cutoff::timestamptz - :instant)::double precision
        END) FILTER (WHERE (:rule) IS TRUE), 0),
        count(*)
   FROM (
-    SELECT expires_at, is_revoked, revoked_at
+    SELECT :read
       FROM :table
-     WHERE :key >= :'floor'::timestamptz
-       AND :key <= :'until'::timestamptz
+     WHERE :key >= :'floor':::key_type
+       AND :key <= :'until':::key_type
        AND :partial
      ORDER BY :key
      LIMIT :'rows'::bigint

@@ -3,6 +3,6 @@
 -- Lock: ACCESS SHARE. Index: none.
 SELECT count(*)
   FROM :table TABLESAMPLE SYSTEM (:'percent'::real)
- WHERE :key >= :'floor'::timestamptz
-   AND :key < :'until'::timestamptz
+ WHERE :key >= :'floor':::key_type
+   AND :key < :'until':::key_type
    AND :partial;

@@ -7,20 +7,20 @@
 WITH ends AS MATERIALIZED (
     (SELECT ctid
        FROM :table
-      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :partial
+      WHERE :key >= :'floor':::key_type AND :key <= :'floor':::key_type AND :partial
       ORDER BY :key
       LIMIT 1000)
      UNION ALL
     (SELECT ctid
        FROM :table
-      WHERE :key >= :'floor'::timestamptz AND :key <= :'floor'::timestamptz AND :partial
+      WHERE :key >= :'floor':::key_type AND :key <= :'floor':::key_type AND :partial
       ORDER BY :key DESC
       LIMIT 1000)
 )
 SELECT (SELECT count(*)
           FROM (SELECT
                   FROM :table
-                 WHERE :key >= (SELECT :'floor'::timestamptz) AND :key <= (SELECT :'floor'::timestamptz) AND :partial
+                 WHERE :key >= (SELECT :'floor':::key_type) AND :key <= (SELECT :'floor':::key_type) AND :partial
                  LIMIT :'rows'::bigint) AS counted),
        (SELECT min(ctid)::text FROM ends),
        (SELECT max(ctid)::text FROM ends),

@@ -1,3 +1,3 @@
 -- The rows of a window: from its floor to the edge that window_edge.sql found. Sub-selects for the reason
 -- given there. The condition :partial is in plain sight, so that an index of such rows alone serves.
-:key >= (SELECT :'floor'::timestamptz) AND :key < (SELECT current_setting('token_janitor.edge')::timestamptz) AND :partial
+:key >= (SELECT :'floor':::key_type) AND :key < (SELECT current_setting('token_janitor.edge'):::key_type) AND :partial

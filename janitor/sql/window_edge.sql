@@ -10,12 +10,12 @@ WITH edge AS MATERIALIZED (
     SELECT :key AS at
       FROM :table
      WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
-       AND :key >= (SELECT :'floor'::timestamptz)
-       AND :key < (SELECT :'until'::timestamptz)
+       AND :key >= (SELECT :'floor':::key_type)
+       AND :key < (SELECT :'until':::key_type)
        AND :partial
      ORDER BY :key
     OFFSET :'rows'::bigint
      LIMIT 1
 )
 SELECT (SELECT at::text FROM edge),
-       set_config('token_janitor.edge', coalesce((SELECT at FROM edge), :'until'::timestamptz)::text, true);
+       set_config('token_janitor.edge', coalesce((SELECT at FROM edge), :'until':::key_type)::text, true);

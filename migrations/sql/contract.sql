@@ -1,5 +1,6 @@
 -- What is amiss with the table of tokens whose oid is $1: a row for each problem, with the statement that mends it.
--- No row: the janitor can work with it. Run after begin.sql.
+-- No row: the janitor can work with it. $2 to $4 name the columns of expiry, of the flag and of the time of revocation, ''
+-- where there is none; $5 and $6 are what --timestamp-zone and --epoch say. Run after begin.sql.
 -- Locks: ACCESS SHARE on system catalogs.
 WITH tokens AS (
     SELECT c.*, n.nspname, quote_ident(current_user) AS me,
@@ -8,25 +9,57 @@ WITH tokens AS (
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = $1::oid
 ), wanted AS (
-    SELECT * FROM (VALUES (1, 'expires_at', 'timestamptz'::regtype, 'timestamptz', ''),
-                          (2, 'is_revoked', 'boolean'::regtype, 'boolean', ' NOT NULL DEFAULT false'),
-                          (3, 'revoked_at', 'timestamptz'::regtype, 'timestamptz', '')) AS v(ord, name, oid, type, rest)
-), found AS (
-    SELECT w.*, a.attnum, a.atttypid, format_type(a.atttypid, a.atttypmod) AS is
+    SELECT * FROM (VALUES (1, $2::text, '--expires-column', false, 'expir|(^|_)exp$|until|not_?after'),
+                          (2, $3::text, '--revoked-column', true, 'revok|consum|used|blacklist|invalid'),
+                          (3, $4::text, '--revoked-at-column', false, 'revok|consum|used|blacklist|invalid')) AS v(ord, name, flag, is_flag, likely)
+    WHERE name <> ''
+), found AS ( -- state: fits, missing, or what is amiss with its type
+    SELECT w.*, a.attnum, a.atttypid, replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone', 'timestamptz') AS is,
+           CASE WHEN a.attnum IS NULL THEN 'missing'
+                WHEN w.is_flag THEN CASE WHEN a.atttypid = 'boolean'::regtype THEN 'fits' ELSE 'type' END
+                WHEN a.atttypid = 'timestamptz'::regtype THEN 'fits'
+                WHEN a.atttypid = 'timestamp'::regtype THEN CASE WHEN $5::text <> '' THEN 'fits' ELSE 'zone' END
+                WHEN a.atttypid = 'int4'::regtype AND $6::text = 'milliseconds' THEN 'narrow'
+                WHEN a.atttypid IN ('int4'::regtype, 'int8'::regtype) THEN CASE WHEN $6::text <> '' THEN 'fits' ELSE 'epoch' END
+                ELSE 'type' END AS state
     FROM wanted w
     LEFT JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped
-), candidate AS ( -- indexes that lead with expires_at, and why one may be of no use
+), other AS ( -- columns that a flag may name in place of one that is missing, or of a type that cannot be compared
+    SELECT f.ord, a.attnum, a.attname, a.attname ~* f.likely AS likely,
+           format('%I %s', a.attname, replace(format_type(a.atttypid, a.atttypmod), 'timestamp with time zone', 'timestamptz')) AS told,
+           concat_ws(' ', f.flag, CASE WHEN a.attname ~ '^[A-Za-z0-9_]+$' THEN a.attname::text ELSE quote_literal(a.attname) END,
+                     CASE WHEN a.attname ~* 'creat|issued' THEN '--keep-expired LIFETIME' END,
+                     CASE WHEN a.atttypid = 'timestamp'::regtype AND $5::text = '' THEN '--timestamp-zone ZONE' END,
+                     CASE WHEN a.atttypid IN ('int4'::regtype, 'int8'::regtype) AND $6::text = '' THEN '--epoch seconds' END,
+                     CASE WHEN a.atttypid = 'int8'::regtype AND $6::text = '' THEN 'or milliseconds' END) AS flags
+    FROM found f
+    JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE f.state IN ('missing', 'type')
+      AND CASE WHEN f.is_flag THEN a.atttypid = 'boolean'::regtype AND a.attname ~* f.likely
+               WHEN a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype) THEN f.ord = 1 OR a.attname ~* f.likely
+               ELSE a.atttypid IN ('int4'::regtype, 'int8'::regtype) AND a.attname ~* f.likely END
+      AND NOT EXISTS (SELECT FROM found o WHERE o.attnum = a.attnum)
+      AND a.attname !~* '_?in$' -- expires_in is how long, not until when
+      -- and where each row has a lifetime of its own, the time when it was made does not say when it expires
+      AND NOT (a.attname ~* 'creat|issued' AND EXISTS (SELECT FROM pg_attribute l WHERE l.attrelid = $1::oid AND l.attname ~* 'expires?_?in$|ttl|lifetime|max_?age' AND l.attnum > 0))
+), offer AS ( -- what of these is said: all that there are, and the flags of those that are likely meant
+    SELECT ord, string_agg(told, ', ' ORDER BY likely DESC, attnum) AS has,
+           string_agg(flags, ', or ' ORDER BY attnum) FILTER (WHERE likely OR attname ~* 'creat|issued') AS flags
+    FROM other o
+    WHERE likely OR NOT EXISTS (SELECT FROM other l WHERE l.ord = o.ord AND l.likely)
+    GROUP BY ord
+), candidate AS ( -- indexes that lead with the column of expiry, and why one may be of no use
     SELECT i.relname, CASE
                WHEN NOT (x.indisvalid AND x.indisready AND x.indislive) THEN 'is not valid'
                WHEN x.indpred IS NOT NULL THEN 'is partial'
                WHEN am.amname <> 'btree' THEN 'is not a btree but ' || am.amname
-               -- Either ascending with nulls last or the mirror of it; others cannot serve ORDER BY expires_at.
+               -- Either ascending with nulls last or the mirror of it; others cannot serve ORDER BY it.
                WHEN x.indoption[0] NOT IN (0, 3) THEN 'sorts nulls at the wrong end'
            END AS useless
     FROM pg_index x
     JOIN pg_class i ON i.oid = x.indexrelid
     JOIN pg_am am ON am.oid = i.relam
-    JOIN found f ON f.name = 'expires_at' AND f.attnum = x.indkey[0]
+    JOIN found f ON f.ord = 1 AND f.attnum = x.indkey[0]
     WHERE x.indrelid = $1::oid
 ), policy AS ( -- those that hold for this role and a command of ours; a permissive one without USING lets no row through
     SELECT p.*, CASE WHEN p.polqual IS NULL THEN p.polpermissive ELSE pg_get_expr(p.polqual, p.polrelid) <> 'true' END AS hides
@@ -64,32 +97,53 @@ WITH tokens AS (
       AND r.ev_enabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)
 
     UNION ALL
-    SELECT 20 + f.ord, format('column %s is missing', f.name),
-           format('ALTER TABLE %s ADD COLUMN %s %s%s', t.name, f.name, f.type, f.rest)
-    FROM tokens t, found f WHERE f.attnum IS NULL
+    SELECT 20 + f.ord, format('column %I is missing', f.name) || coalesce('; the table has ' || o.has, ''),
+           CASE WHEN f.ord = 1 THEN coalesce(o.flags, 'name the column that says when a row expires: --expires-column')
+                ELSE concat_ws(', or ', o.flags, f.flag || ' none if the table has none') END
+    FROM found f LEFT JOIN offer o ON o.ord = f.ord
+    WHERE f.state = 'missing'
 
     UNION ALL
-    SELECT 20 + f.ord, format('column %s is %s, not %s', f.name, f.is, f.type),
-           format('ALTER TABLE %s ALTER COLUMN %s TYPE %s USING %s', t.name, f.name, f.type,
-                  CASE WHEN f.atttypid = 'timestamp'::regtype THEN format('%I AT TIME ZONE ''UTC''', f.name)
-                       WHEN f.type = 'timestamptz' AND f.atttypid IN ('int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
-                                                                      'float8'::regtype)
-                       THEN format('to_timestamp(%I)', f.name)
-                       ELSE format('%I::text::%s', f.name, f.type) END)
-    FROM tokens t, found f WHERE f.attnum IS NOT NULL AND f.atttypid <> f.oid
+    SELECT 20 + f.ord, format('column %I is %s, and --timestamp-zone is not given', f.name, f.is),
+           format('--timestamp-zone ZONE, the one that it is written in, such as UTC (not first: ALTER TABLE %s ALTER COLUMN %I TYPE timestamptz '
+                  'USING %2$I AT TIME ZONE ''ZONE'', which rewrites the table under ACCESS EXCLUSIVE: nobody reads it meanwhile)', t.name, f.name)
+    FROM tokens t, found f WHERE f.state = 'zone'
 
     UNION ALL
-    SELECT 30, 'no index leads with expires_at'
+    SELECT 20 + f.ord, format('column %I is %s, and --epoch is not given', f.name, f.is),
+           CASE WHEN f.atttypid = 'int4'::regtype THEN '--epoch seconds, if it counts them from 1970'
+                ELSE '--epoch seconds, or --epoch milliseconds, whichever it counts from 1970' END
+    FROM found f WHERE f.state = 'epoch'
+
+    UNION ALL
+    SELECT 20 + f.ord, format('column %I is %s, which cannot hold milliseconds since 1970', f.name, f.is), '--epoch seconds, if it counts them from 1970'
+    FROM found f WHERE f.state = 'narrow'
+
+    UNION ALL
+    SELECT 20 + f.ord, format('column %I is %s, not %s', f.name, f.is,
+                              CASE WHEN f.is_flag THEN 'boolean' ELSE 'timestamptz, timestamp, integer or bigint' END)
+                       || coalesce('; the table has ' || o.has, ''),
+           CASE WHEN f.is_flag AND f.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
+                THEN format('if a row is revoked where it is not null: --revoked-column none --revoked-at-column %s', f.name)
+                ELSE concat_ws(', or ', o.flags, CASE WHEN f.ord > 1 THEN f.flag || ' none' END)
+                     || CASE WHEN f.ord = 1 AND o.flags IS NULL THEN 'name another with --expires-column' ELSE '' END
+                     || format(' (not first: ALTER TABLE %s ALTER COLUMN %I TYPE, which rewrites the table under ACCESS EXCLUSIVE: nobody reads it meanwhile)', t.name, f.name)
+           END
+    FROM tokens t CROSS JOIN found f LEFT JOIN offer o ON o.ord = f.ord
+    WHERE f.state = 'type'
+
+    UNION ALL
+    SELECT 30, format('no index leads with %I', f.name)
                || coalesce((SELECT ' (' || string_agg(format('%I %s', l.relname, l.useless), ', ' ORDER BY l.relname) || ')'
                             FROM candidate l), ''),
            CASE t.relkind
-               WHEN 'p' THEN format('CREATE INDEX ON %s (expires_at); writes wait while it builds: '
-                                    'not, where a partition has such an index already, made CONCURRENTLY', t.name)
-               ELSE format('CREATE INDEX CONCURRENTLY ON %s (expires_at)', t.name) END
+               WHEN 'p' THEN format('CREATE INDEX ON %s (%I); writes wait while it builds: '
+                                    'not, where a partition has such an index already, made CONCURRENTLY', t.name, f.name)
+               ELSE format('CREATE INDEX CONCURRENTLY ON %s (%I)', t.name, f.name) END
            || coalesce((SELECT '; then DROP INDEX ' || string_agg(format('%I.%I', t.nspname, l.relname), ', ' ORDER BY l.relname)
                         FROM candidate l WHERE l.useless = 'is not valid'), '')
     FROM tokens t, found f
-    WHERE t.relkind IN ('r', 'p') AND f.name = 'expires_at' AND f.atttypid = f.oid
+    WHERE t.relkind IN ('r', 'p') AND f.ord = 1 AND f.state NOT IN ('missing', 'type')
       AND NOT EXISTS (SELECT FROM candidate WHERE useless IS NULL)
 
     UNION ALL
@@ -98,8 +152,8 @@ WITH tokens AS (
 
     UNION ALL
     -- ctid and tableoid say where a row lies, for rows that have to be deleted by their place. The hash is not read.
-    SELECT 41, format('%s may not read %s', t.me, string_agg(r.name, ', ' ORDER BY r.ord)),
-           format('GRANT SELECT (%s) ON %s TO %s', string_agg(r.name, ', ' ORDER BY r.ord), t.name, t.me)
+    SELECT 41, format('%s may not read %s', t.me, string_agg(quote_ident(r.name), ', ' ORDER BY r.ord)),
+           format('GRANT SELECT (%s) ON %s TO %s', string_agg(quote_ident(r.name), ', ' ORDER BY r.ord), t.name, t.me)
     FROM tokens t, (SELECT ord, name FROM found WHERE attnum IS NOT NULL
                     UNION ALL VALUES (4, 'ctid'), (5, 'tableoid')) AS r(ord, name)
     WHERE t.relkind IN ('r', 'p') AND NOT has_column_privilege(t.oid, r.name, 'SELECT')

@@ -1,5 +1,6 @@
 -- The foreign keys of the database that act on the rows that refer: a row for each whose ON DELETE or ON UPDATE action
--- fires in this session. $1 is the oid of the table of tokens. Run after begin.sql.
+-- fires in this session. $1 is the oid of the table of tokens, $2 the columns that
+-- the rules read. Run after begin.sql.
 --
 -- A key of a partitioned table, or one that refers to it, has a copy in pg_constraint for each partition. Here is the
 -- one that was declared; "deletes" and "updates" name every table whose DELETE or UPDATE fires it, partitions and the
@@ -38,7 +39,7 @@ WITH RECURSIVE copy(root, oid) AS (
                     AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
                          OR p.classid = 'pg_class'::regclass AND p.objid = d.adrelid AND p.objsubid = d.adnum)
     JOIN pg_attribute base ON base.attrelid = d.adrelid AND base.attnum = p.refobjsubid AND base.attnum <> d.adnum
-    WHERE d.adrelid IN (SELECT oid FROM family) AND a.attname IN ('expires_at', 'is_revoked', 'revoked_at')
+    WHERE d.adrelid IN (SELECT oid FROM family) AND a.attname = ANY ($2::text[])
 )
 SELECT quote_ident(c.conname) AS name, format('%I.%I', n.nspname, r.relname) AS of, format('%I.%I', fn.nspname, f.relname) AS to,
        c.conrelid AS rel_oid, c.conrelid IN (SELECT oid FROM family) AS in_family,
@@ -67,7 +68,7 @@ CROSS JOIN LATERAL (
                WHERE CASE WHEN d.oid IS NULL THEN y.typdefault IS NOT NULL
                           ELSE pg_get_expr(d.adbin, d.adrelid) !~ '^NULL(::.*)?$' END), '{}') AS has_default,
            coalesce(array_agg(quote_ident(a.attname)) FILTER (
-               WHERE a.attname IN ('expires_at', 'is_revoked', 'revoked_at')
+               WHERE a.attname = ANY ($2::text[])
                   OR EXISTS (SELECT FROM generated g WHERE g.relid = c.conrelid AND g.made_of = a.attname)), '{}') AS of_rules,
            coalesce(array_agg(quote_ident(a.attname)) FILTER (
                WHERE EXISTS (SELECT FROM pg_index x

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/janitor"
 )
 
 // longestTimeout is the longest that PostgreSQL takes.
@@ -49,9 +50,9 @@ func (f Flags) check(getenv func(string) string) (Config, error) {
 			return Config{}, fmt.Errorf("--%s: %s is above %s", d.flag, text.ShortDuration(d.is), text.ShortDuration(longestTimeout))
 		}
 	}
-	given := map[string]string{"output": c.Output, "migrate": c.Migrate, "log-level": f.LogLevel, "log-format": c.LogFormat}
+	given := map[string]string{"epoch": f.Epoch, "output": c.Output, "migrate": c.Migrate, "log-level": f.LogLevel, "log-format": c.LogFormat}
 	for _, flag := range slices.Sorted(maps.Keys(choices)) {
-		if !slices.Contains(choices[flag], given[flag]) {
+		if !slices.Contains(choices[flag], given[flag]) && (flag != "epoch" || given[flag] != "") {
 			return Config{}, fmt.Errorf("--%s: %q is not one of %s", flag, text.Clip(given[flag]), strings.Join(choices[flag], ", "))
 		}
 	}
@@ -73,6 +74,13 @@ func (f Flags) check(getenv func(string) string) (Config, error) {
 	if c.VersionTable, err = parseTableName(f.VersionTable); err != nil {
 		return Config{}, fmt.Errorf("--version-table: %w", err)
 	}
+	if c.Columns, err = f.parseColumns(); err != nil {
+		return Config{}, err
+	}
+	if c.TimestampZone, err = parseZone(f.TimestampZone); err != nil {
+		return Config{}, fmt.Errorf("--timestamp-zone: %w", err)
+	}
+	c.Epoch = janitor.Epoch(f.Epoch)
 	switch {
 	case c.DatabaseURL != "" && c.DatabaseURLFile != "":
 		return Config{}, errors.New("--database-url and --database-url-file are both given: give one")

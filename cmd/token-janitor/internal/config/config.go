@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/schedule"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
+	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 )
 
@@ -60,10 +61,15 @@ type Flags struct {
 
 	_ group `group:"schema"`
 
-	Migrate      string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
-	Table        string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
-	VersionTable string `conf:"default:alembic_version,help:version table of Alembic (version_table and version_table_schema in env.py); may be schema-qualified"`
-	Yes          bool   `conf:"help:with migrate downgrade only: do drop the table"`
+	Migrate         string `conf:"default:upgrade,help:at boot upgrade the schema or only check it: upgrade or check"`
+	Table           string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
+	VersionTable    string `conf:"default:alembic_version,help:version table of Alembic (version_table and version_table_schema in env.py); may be schema-qualified"`
+	ExpiresColumn   string `conf:"default:expires_at,help:the column that says when a row expires, as the catalogue spells it"`
+	RevokedColumn   string `conf:"default:is_revoked,help:the boolean that is true when a row is revoked (never one that means the opposite, such as active); none = there is none"`
+	RevokedAtColumn string `conf:"default:revoked_at,help:the column that says when a row was revoked; none = there is none: then rows only expire"`
+	TimestampZone   string `conf:"help:time zone of columns that are timestamp without time zone, such as UTC or Europe/Berlin"`
+	Epoch           string `conf:"help:what columns that are integers count from 1970: seconds or milliseconds; 0 and below never expire"`
+	Yes             bool   `conf:"help:with migrate downgrade only: do drop the table"`
 
 	_ group `group:"output"`
 
@@ -85,6 +91,7 @@ type group struct{}
 
 // choices are the values of flags that take one of a few words.
 var choices = map[string][]string{
+	"epoch":      {string(janitor.Seconds), string(janitor.Milliseconds)},
 	"output":     {"text", "json"},
 	"migrate":    {"upgrade", "check"},
 	"log-level":  {"debug", "info", "warn", "error"},
@@ -100,6 +107,10 @@ type Config struct {
 	VersionTable TableName
 	Database     Source
 	Gateway      *metrics.Gateway // nil: none
+
+	Columns       janitor.Columns
+	TimestampZone *time.Location // nil = not given
+	Epoch         janitor.Epoch  // "" = not given
 }
 
 // Program is what a process is started with, and what it is.

@@ -20,7 +20,8 @@ func TestEveryFlagAndVariable(t *testing.T) {
 	t.Parallel()
 	words := map[string]string{
 		"database-url": "postgres://u@db/app", "database-url-file": "url.txt", "output": "json", "schedule": "@every 77s",
-		"migrate": "check", "table": "app.tokens", "version-table": "app.revisions", "listen": ":7777", "log-level": "debug", "log-format": "json",
+		"migrate": "check", "table": "app.tokens", "version-table": "app.revisions", "listen": ":7777",
+		"expires-column": "expiresAt", "revoked-column": "none", "revoked-at-column": "used at", "timestamp-zone": "Europe/Berlin", "epoch": "milliseconds", "log-level": "debug", "log-format": "json",
 	}
 	for name, field := range new(Flags).settable() {
 		value, other := words[name], "surely refused"

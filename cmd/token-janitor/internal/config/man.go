@@ -19,7 +19,7 @@ token\-janitor \- delete refresh tokens that have expired, and revoked ones that
 .RI [ command ]
 .SH DESCRIPTION
 Runs beside an API and shares its PostgreSQL. At boot it makes sure that the schema is at head; then, on a schedule, it
-walks the index on expires_at and deletes refresh tokens that have expired, and revoked ones that are old, and serves a status
+walks the index on the column of expiry and deletes tokens that expired, and revoked ones that are old, and serves a status
 page and metrics. Options go before the command.
 .SH COMMANDS
 `, roff(version))
