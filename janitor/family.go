@@ -63,7 +63,7 @@ type family struct {
 	cannotSee bool               // the rows cannot be read: then they are picked as if no key were there
 }
 
-type familySQL struct{ edges, delete, left string }
+type familySQL struct{ edges, kept, delete, left string }
 
 // newFamily returns nil if the table has no such keys, or the role may not read their columns.
 func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *family {
@@ -97,14 +97,16 @@ func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *f
 		if key.parts != nil {
 			matches = append(matches, "e.part::bigint IN ("+strings.Trim(strings.ReplaceAll(fmt.Sprint(key.parts), " ", ", "), "[]")+")")
 		}
-		selects = append(selects, render("where_references", shared, pieces{
+		selects = append(selects, "("+render("where_references", shared, pieces{
 			"referencing": key.table.Sanitize(),
 			"matches":     strings.Join(matches, " AND "),
-		}))
+		})+")")
 	}
+	union := pieces{"keys": strings.Join(selects, " UNION ALL ")}
 	return &family{
 		sql: familySQL{
-			edges:  render("family_edges", shared, pieces{"keys": strings.Join(selects, " UNION ALL ")}),
+			edges:  render("family_edges", shared, union),
+			kept:   render("family_kept", shared, union),
 			delete: render("family_delete", shared, nil),
 			left:   render("family_left", shared, nil),
 		},
@@ -128,6 +130,9 @@ type listed struct {
 	told  bool  // they are for the books; others are there because a graph was cut off at them
 	dug   int64 // rows that the run had deleted when the first of them was last found too deep
 	again bool  // it was found so before
+
+	checked   int   // how many rows were known to stay when the next ones were last held against them
+	unchecked int64 // how many of the rows, the last ones, were not
 }
 
 // pick deletes the listed rows that are due by a rule, and what references them first. A graph that is
@@ -140,6 +145,13 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 		if l.rows.len() == 0 {
 			work = work[:len(work)-1]
 			continue
+		}
+		if !l.again {
+			if some, err := f.leave(ctx, reason, l, &all); some {
+				continue
+			} else if err != nil && !cannotSee(err) {
+				return all, err
+			}
 		}
 		n := int(min(l.rows.len(), int64(f.rows), int64(f.batcher.largest())))
 		if l.again {

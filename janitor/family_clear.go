@@ -3,6 +3,7 @@ package janitor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -47,19 +48,6 @@ func (f *family) clear(ctx context.Context, g *graph, told bool, all *familyPick
 		}
 	}
 	return nil
-}
-
-// remember keeps in mind which rows had to stay: they need not be tried again for what they reference.
-func (f *family) remember(g *graph) {
-	for _, r := range g.rows {
-		if !r.stays || r.due == "" {
-			continue
-		}
-		if len(f.kept) >= keptRows {
-			clear(f.kept)
-		}
-		f.kept[r.place] = struct{}{}
-	}
 }
 
 // cut takes the units of one batch, without those that stay.
@@ -180,22 +168,35 @@ func (f *family) separately(ctx context.Context, g *graph, rows []int32, told bo
 	at := g.places(free)
 	done, err := f.pickers[first.due].pick(ctx, at, f.careful)
 	told = told && first.listed
+	if err == nil && done.tally.left.Total() > 0 {
+		f.careful = true
+		if _, err = f.findKept(ctx, g, at); err == nil {
+			g.blame(free, &done.tally.left)
+		}
+		for _, i := range free {
+			g.rows[i].told = told && g.rows[i].stays
+		}
+	}
 	if told {
 		all.tally.add(done.tally)
 		all.deleted += done.deleted
 	}
 	all.vanished += done.vanished
-	if err != nil || done.tally.left.Total() == 0 {
-		return err
+	return err
+}
+
+// blame counts rows that stay as referenced where a row that stays references them. The picker may have met
+// the lock on that row instead: the check of the key waits for it.
+func (g *graph) blame(rows []int32, left *Left) {
+	var referenced int64
+	for _, i := range rows {
+		if g.rows[i].stays && slices.ContainsFunc(g.children[i], func(child int32) bool { return g.rows[child].stays }) {
+			referenced++
+		}
 	}
-	f.careful = true
-	if _, err := f.findKept(ctx, g, at); err != nil {
-		return err
+	if more := min(referenced-left.Referenced, left.Locked); more > 0 {
+		left.Locked, left.Referenced = left.Locked-more, left.Referenced+more
 	}
-	for _, i := range free {
-		g.rows[i].told = told && g.rows[i].stays
-	}
-	return nil
 }
 
 // findKept looks which of the rows that were to be deleted are still there and due: they stay.

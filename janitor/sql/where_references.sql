@@ -1,4 +1,7 @@
--- A piece of family_edges.sql: the rows that reference the row e by one of the table's own foreign keys.
+-- A piece of family_edges.sql and family_kept.sql: the rows that reference the row e by one of the table's own foreign keys.
+--
+-- OFFSET 0 keeps it a sub-select, which follows the index for each e: flattened into a join, it may be
+-- planned as all rows against all, where statistics say that most rows reference the same one.
 --
 -- Lock: ACCESS SHARE. Index: on the referencing columns.
 SELECT t.tableoid, t.ctid, e.part, e.place,
@@ -6,3 +9,4 @@ SELECT t.tableoid, t.ctid, e.part, e.place,
        :columns
   FROM :referencing AS t
  WHERE :matches
+OFFSET 0

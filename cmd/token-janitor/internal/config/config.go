@@ -65,7 +65,7 @@ type Flags struct {
 	Table           string `conf:"default:refresh_tokens,help:the table; may be schema-qualified"`
 	VersionTable    string `conf:"default:alembic_version,help:version table of Alembic (version_table and version_table_schema in env.py); may be schema-qualified"`
 	ExpiresColumn   string `conf:"default:expires_at,help:the column that says when a row expires, as the catalogue spells it"`
-	RevokedColumn   string `conf:"default:is_revoked,help:the boolean that is true when a row is revoked (never one that means the opposite, such as active); none = there is none"`
+	RevokedColumn   string `conf:"default:is_revoked,help:the boolean that is true when a row is revoked, not one that means the opposite; none = there is none"`
 	RevokedAtColumn string `conf:"default:revoked_at,help:the column that says when a row was revoked; none = there is none: then rows only expire"`
 	TimestampZone   string `conf:"help:time zone of columns that are timestamp without time zone, such as UTC or Europe/Berlin"`
 	Epoch           string `conf:"help:what columns that are integers count from 1970: seconds or milliseconds; 0 and below never expire"`
@@ -75,7 +75,7 @@ type Flags struct {
 
 	Output      string `conf:"default:text,help:summary of --once on stdout: text or json; logs go to stderr"`
 	MetricsFile string `conf:"help:file for the metrics of --once, in the textfile collector's form (NAME.prom)"`
-	PushURL     string `conf:"mask,help:Pushgateway for the metrics of --once: http://HOST:9091, or with a group http://HOST:9091/metrics/job/JOB/LABEL/VALUE"`
+	PushURL     string `conf:"mask,help:Pushgateway for the metrics of --once: http://HOST:9091[/metrics/job/JOB/LABEL/VALUE]"`
 	LogLevel    string `conf:"default:info,help:debug or info or warn or error"`
 	LogFormat   string `conf:"default:text,help:text or json"`
 
