@@ -123,27 +123,27 @@ func (tab *table) runOnColumns(k in, columns Columns, way string, gone []string)
 	case "sweep":
 		tab.tune = func(r *run) { r.tuning.sweepAfter, r.tuning.dense = 0, 0 }
 	}
-	at := func(d time.Duration) string { return k.at(noon.Add(d)) }
+	from := func(d time.Duration) string { return k.at(noon.Add(d)) }
 	stays := []string{"live", "expired lately", "revoked lately", "flag without time", "no expiry", "revoked, no expiry"}
 	for _, name := range []string{"revoked", "time without flag"} {
 		if !slices.Contains(gone, name) {
 			stays = append(stays, name)
 		}
 	}
-	tab.add("expired", at(-61*time.Minute), "false", "NULL")
-	tab.add("expired, revoked", at(-61*time.Minute), "true", at(-time.Minute))
-	tab.add("expired long ago", at(-20*365*24*time.Hour), "true", "NULL")
-	tab.add("expired together", at(-61*time.Minute), "false", "NULL")
-	tab.add("expired lately", at(-59*time.Minute), "false", "NULL")
-	tab.add("live", at(week), "false", "NULL")
-	tab.add("revoked", at(week), "true", at(-week-time.Hour))
-	tab.add("revoked lately", at(week), "true", at(-week+time.Hour))
-	tab.add("flag without time", at(week), "true", "NULL")
-	tab.add("time without flag", at(week), "false", at(-week-time.Hour))
+	tab.add("expired", from(-61*time.Minute), "false", "NULL")
+	tab.add("expired, revoked", from(-61*time.Minute), "true", from(-time.Minute))
+	tab.add("expired long ago", from(-20*365*24*time.Hour), "true", "NULL")
+	tab.add("expired together", from(-61*time.Minute), "false", "NULL")
+	tab.add("expired lately", from(-59*time.Minute), "false", "NULL")
+	tab.add("live", from(week), "false", "NULL")
+	tab.add("revoked", from(week), "true", from(-week-time.Hour))
+	tab.add("revoked lately", from(week), "true", from(-week+time.Hour))
+	tab.add("flag without time", from(week), "true", "NULL")
+	tab.add("time without flag", from(week), "false", from(-week-time.Hour))
 	tab.add("no expiry", "NULL", "false", "NULL")
-	tab.add("revoked, no expiry", "NULL", "true", at(-week-time.Hour))
+	tab.add("revoked, no expiry", "NULL", "true", from(-week-time.Hour))
 	if k.last != "" && way != "lifetime" { // or it could not be
-		tab.add("revoked, for ever", k.last, "true", at(-week-time.Hour))
+		tab.add("revoked, for ever", k.last, "true", from(-week-time.Hour))
 		tab.add("live for ever", k.last, "false", "NULL")
 		stays = append(stays, "live for ever")
 		if gone == nil {
@@ -155,8 +155,8 @@ func (tab *table) runOnColumns(k in, columns Columns, way string, gone []string)
 	if strings.Contains(k.sqlType, "int") {
 		tab.add("zero", "0", "true", "0")
 		tab.add("below", "-1", "true", "-1")
-		tab.add("revoked at zero", at(week), "true", "0")
-		tab.add("revoked below zero", at(week), "true", "-5")
+		tab.add("revoked at zero", from(week), "true", "0")
+		tab.add("revoked below zero", from(week), "true", "-5")
 		stays = append(stays, "zero", "below", "revoked at zero", "revoked below zero")
 	}
 	if way == "a family" { // rows reference one another, across the rules

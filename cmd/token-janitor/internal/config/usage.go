@@ -31,7 +31,7 @@ func usage(settings []Setting, width int) string {
 		{"token-janitor [options] --once", "do one run and exit"},
 		{"token-janitor [options] COMMAND", "one of the commands below; options go first"},
 	})
-	p.WriteString("\n")
+	p.out.WriteString("\n")
 	p.text("Each option has the variable in brackets; the option wins over its variable. Durations are written 90s, 15m, 24h or 7d.")
 	var options []entry
 	for _, s := range settings {
@@ -45,7 +45,7 @@ func usage(settings []Setting, width int) string {
 	p.list(exitCodes)
 	p.heading("signals")
 	p.list(signals)
-	return strings.TrimSuffix(p.String(), "\n")
+	return strings.TrimSuffix(p.out.String(), "\n")
 }
 
 // synopsis is the flag as it is written.
@@ -62,7 +62,7 @@ func (s Setting) explained() string {
 
 // page is a usage text in two columns.
 type page struct {
-	strings.Builder
+	out    strings.Builder
 	width  int  // 0 = without end
 	column int  // where meanings begin
 	below  bool // meanings stand below the names, for want of room beside them
@@ -73,7 +73,7 @@ func (p *page) text(paragraph string) {
 	p.wrapped(paragraph, 0)
 }
 
-func (p *page) heading(name string) { p.WriteString("\n" + strings.ToUpper(name) + "\n") }
+func (p *page) heading(name string) { p.out.WriteString("\n" + strings.ToUpper(name) + "\n") }
 
 func (p *page) list(entries []entry) {
 	p.fit(entries)
@@ -95,11 +95,11 @@ func (p *page) fit(entries []entry) {
 }
 
 func (p *page) entry(e entry) {
-	p.WriteString("  " + e.name)
+	p.out.WriteString("  " + e.name)
 	if p.below {
-		p.WriteString("\n" + strings.Repeat(" ", p.column))
+		p.out.WriteString("\n" + strings.Repeat(" ", p.column))
 	} else {
-		p.WriteString(strings.Repeat(" ", p.column-2-utf8.RuneCountInString(e.name)))
+		p.out.WriteString(strings.Repeat(" ", p.column-2-utf8.RuneCountInString(e.name)))
 	}
 	p.wrapped(e.meaning, p.column)
 }
@@ -112,14 +112,14 @@ func (p *page) wrapped(words string, column int) {
 		switch {
 		case i == 0:
 		case p.width > 0 && at+1+long > p.width:
-			p.WriteString("\n" + strings.Repeat(" ", column))
+			p.out.WriteString("\n" + strings.Repeat(" ", column))
 			at = column
 		default:
-			p.WriteString(" ")
+			p.out.WriteString(" ")
 			at++
 		}
-		p.WriteString(word)
+		p.out.WriteString(word)
 		at += long
 	}
-	p.WriteString("\n")
+	p.out.WriteString("\n")
 }
