@@ -77,7 +77,7 @@ func TestRevokedPassIsLeftOut(t *testing.T) {
 	}
 }
 
-// A pass that was cut short, or left rows, is not done.
+// A pass that was cut short, or left locked rows, is not done. One that left what may stay for long is.
 func TestRevokedPassIsNotDone(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
@@ -93,6 +93,15 @@ func TestRevokedPassIsNotDone(t *testing.T) {
 		t.Errorf("done at %s", res.RevokedDone)
 	}
 	tab.survive("held")
+
+	kept := newTable(t)
+	kept.insert(token{name: "kept", expires: at(week), revoked: true, revokedAt: at(-2 * week)})
+	kept.exec(`CREATE TABLE audit (token uuid REFERENCES refresh_tokens)`)
+	kept.exec(`INSERT INTO audit SELECT id FROM refresh_tokens`)
+	if res := (expect{stop: StopLeft, left: Left{Referenced: 1}}).of(t, "kept", kept.run(settings())); res.RevokedDone.IsZero() {
+		t.Error("a row that another table references has the table read each time")
+	}
+	kept.survive("kept")
 }
 
 // A day of ticks reads the table four times, and from one pass to the next there is never more than the 24th.

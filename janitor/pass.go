@@ -172,9 +172,9 @@ func (p *pass) noteTransition(from reader, what event) {
 	}
 }
 
-// complete reports whether the pass has read all that is due, and left nothing.
+// complete reports whether the pass has read all that is due, and left none but what may stay for long.
 func (p *pass) complete() bool {
-	return p.reader == nil && p.missed.why == "" && p.tally.left.Total() == 0
+	return p.reader == nil && p.missed.why == "" && p.tally.left.Locked == 0
 }
 
 // finish ends a pass all of whose rows were in a sweep.

@@ -111,7 +111,7 @@ type Result struct {
 	Duration        time.Duration
 	Rested          map[Cause]time.Duration
 
-	// RevokedDone is when the last run began that read all revoked tokens and left none that was due, this
+	// RevokedDone is when the last run began that read all revoked tokens and left none that was locked, this
 	// one or, as Settings had it, an earlier one; zero = unknown. A run that left the revoked pass out, which
 	// RevokedLeftOut says, knows nothing of them: Drained then speaks of the expired ones.
 	RevokedDone    time.Time

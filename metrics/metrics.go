@@ -110,7 +110,7 @@ func New(b Build) *Metrics {
 		nextRun: gauge("next_run_timestamp_seconds",
 			"When the next run is due. 0 = none is planned."),
 		revokedPass: gauge("revoked_pass_timestamp_seconds",
-			"When a run last began that looked at all revoked tokens and left none that was due. Without an index on revoked_at, a daemon does so as rarely as a 24th of --keep-revoked allows. 0 = none has."),
+			"When a run last began that looked at all revoked tokens and left none that was locked. Without an index on revoked_at, a daemon does so as rarely as a 24th of --keep-revoked allows. 0 = none has."),
 		ticksSkipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "ticks_skipped_total",
 			Help: "Scheduled runs that were skipped, because this janitor's last run had not ended or the schedule was paused.",
