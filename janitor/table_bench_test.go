@@ -86,10 +86,16 @@ type content struct {
 // on first.
 func usual(rows int) content { return content{due: rows * 767 / 1000, live: rows - rows*767/1000} }
 
-// keep fills the table, and keeps a copy of its database, which refill makes it from.
-func (tab *table) keep(c content) {
+// keep fills the table, changes it, and keeps a copy of its database, which refill makes it from.
+func (tab *table) keep(c content, change ...string) {
 	tab.t.Helper()
 	tab.pour(c)
+	for _, sql := range change {
+		tab.exec(sql)
+	}
+	if len(change) > 0 {
+		tab.exec(`VACUUM (FULL, ANALYZE) refresh_tokens`)
+	}
 	tab.exec(`CREATE EXTENSION IF NOT EXISTS pg_prewarm`)
 	database := tab.Config().Database
 	tab.copy(database, database+"_kept")
@@ -103,8 +109,7 @@ func (tab *table) refill() {
 	database := tab.Config().Database
 	tab.copy(database+"_kept", database)
 	tab.Conn = connect(tab.t, tab.url)
-	tab.exec(`SELECT pg_prewarm(indexrelid) FROM pg_index WHERE indrelid = 'refresh_tokens'::regclass`)
-	tab.exec(`SELECT pg_prewarm('refresh_tokens')`)
+	tab.exec(`SELECT pg_prewarm(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')`)
 	tab.exec(`CHECKPOINT`)
 }
 
