@@ -16,7 +16,7 @@ import (
 // The defaults are small: .ci/run runs every benchmark. BENCHMARKS.md has the sizes that
 // say something.
 var (
-	benchRows   = flag.Int("rows", 20_000, "rows of a benchmark's table")
+	benchRows   = flag.Int("rows", 5_000, "rows of a benchmark's table")
 	benchRounds = flag.Int("rounds", 1, "interleaved rounds; what is told is the median over them")
 	benchDir    = flag.String("data", "", "where the benchmarks' server has its files: a RAM disk, or a real one")
 )
