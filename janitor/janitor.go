@@ -77,12 +77,16 @@ type run struct {
 	family  *family
 	passes  []*pass
 
+	seen    seen
+	cadence cadence
+	tuning  tuning
+}
+
+// seen is what a run finds out about the table beside its work.
+type seen struct {
 	ranges  map[Reason]Range // of a dry run
 	overdue map[Reason]Overdue
 	space   Space
-
-	cadence cadence
-	tuning  tuning
 }
 
 // tuning is the constants of a pass, other ones in tests.
@@ -104,8 +108,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		session:  session,
 		batcher:  newBatcher(s, session),
 		columns:  s.Columns.of(),
-		ranges:   map[Reason]Range{},
-		overdue:  map[Reason]Overdue{},
+		seen:     seen{ranges: map[Reason]Range{}, overdue: map[Reason]Overdue{}},
 		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable},
 	}
 }
@@ -118,7 +121,7 @@ func (r *run) run(ctx context.Context) error {
 	var err error
 	for _, p := range r.passes {
 		if r.DryRun {
-			if r.ranges[p.reason], err = p.dueRange(ctx, p.cursor.at); err != nil {
+			if r.seen.ranges[p.reason], err = p.dueRange(ctx, p.cursor.at); err != nil {
 				break
 			}
 		}
@@ -131,17 +134,17 @@ func (r *run) run(ctx context.Context) error {
 	if stop == stopped(StopOther) {
 		return err // it is for the janitor at work to report what is overdue
 	}
-	r.space = r.session.space(ctx)
+	r.seen.space = r.session.space(ctx)
 	if r.DryRun {
 		return err
 	}
 	nothingLeft := true
 	if r.columns.revoked == "" {
-		r.overdue[Revoked] = Overdue{Known: true}
+		r.seen.overdue[Revoked] = Overdue{Known: true}
 	}
 	for _, p := range r.passes {
 		left, none := p.overdue(ctx)
-		r.overdue[p.reason] = left
+		r.seen.overdue[p.reason] = left
 		nothingLeft = nothingLeft && none
 	}
 	if nothingLeft && wasStopped {
@@ -253,7 +256,7 @@ func (r *run) settle(err error) (Result, error) {
 		DryRun:          r.DryRun,
 		Deleted:         totals.deleted,
 		Would:           r.batcher.counted,
-		Due:             r.ranges,
+		Due:             r.seen.ranges,
 		Uncertain:       totals.uncertain,
 		BatchesTimedOut: totals.timedOut,
 		Batches:         totals.batches,
@@ -264,8 +267,8 @@ func (r *run) settle(err error) (Result, error) {
 		Rested:          totals.rested,
 		Cutoffs:         r.clocks.cutoffs,
 		ClockSkew:       r.clocks.skew,
-		Overdue:         r.overdue,
-		Space:           r.space,
+		Overdue:         r.seen.overdue,
+		Space:           r.seen.space,
 		Floors:          map[Reason]string{},
 
 		RevokedDone:    r.RevokedDone,

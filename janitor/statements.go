@@ -103,25 +103,31 @@ var variable = regexp.MustCompile(`::|:'([a-z_]+)'|:([a-z_]+)`)
 type part struct{ text, piece string }
 
 // parsed are the files in their parts, by name.
-var parsed sync.Map
+var parsed = sync.OnceValue(func() map[string][]part {
+	parsed := map[string][]part{}
+	entries, err := files.ReadDir("sql")
+	if err != nil {
+		panic(fmt.Sprintf("embedded statements: %v", err))
+	}
+	for _, e := range entries {
+		text, err := files.ReadFile("sql/" + e.Name())
+		if err != nil {
+			panic(fmt.Sprintf("embedded statement: %v", err))
+		}
+		parsed[strings.TrimSuffix(e.Name(), ".sql")] = parse(string(text))
+	}
+	return parsed
+})
 
 // parse reads a file for pgx. The files are written for psql.
-func parse(name string) []part {
-	if parts, ok := parsed.Load(name); ok {
-		return parts.([]part)
-	}
-	text, err := files.ReadFile("sql/" + name + ".sql")
-	if err != nil {
-		panic(fmt.Sprintf("embedded statement: %v", err))
-	}
+func parse(file string) (parts []part) {
 	var lines strings.Builder // without the comments, which would travel with every batch
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(file) {
 		if !strings.HasPrefix(strings.TrimSpace(line), "--") {
 			lines.WriteString(line)
 		}
 	}
 	code := strings.TrimSpace(lines.String())
-	var parts []part
 	end := 0
 	for _, at := range variable.FindAllStringSubmatchIndex(code, -1) {
 		switch {
@@ -134,9 +140,7 @@ func parse(name string) []part {
 		}
 		end = at[1]
 	}
-	parts = append(parts, part{text: code[end:]})
-	parsed.Store(name, parts)
-	return parts
+	return append(parts, part{text: code[end:]})
 }
 
 // render is the text of a file, with pieces in their places. It panics on a misspelt name, of a file or
@@ -144,7 +148,11 @@ func parse(name string) []part {
 func render(name string, shared, own pieces) string {
 	unused := maps.Clone(own)
 	var rendered strings.Builder
-	for _, p := range parse(name) {
+	parts, known := parsed()[name]
+	if !known {
+		panic("there is no statement " + name)
+	}
+	for _, p := range parts {
 		text := p.text
 		if p.piece != "" {
 			delete(unused, p.piece)

@@ -260,7 +260,7 @@ func fixed(spec *ast.ValueSpec) bool {
 		switch v := v.(type) {
 		case *ast.CallExpr:
 			if !selects(v.Fun, "errors", "New") && !selects(v.Fun, "regexp", "MustCompile") &&
-				!selects(v.Fun, "strings", "NewReplacer") {
+				!selects(v.Fun, "strings", "NewReplacer") && !selects(v.Fun, "sync", "OnceValue") {
 				return false
 			}
 		case *ast.CompositeLit:

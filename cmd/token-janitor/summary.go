@@ -64,7 +64,9 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 		case !res.DryRun && n > 0:
 			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
 		}
-		fmt.Fprintf(w, "schema\t%s\n", state.Revision)
+		if state.Revision != "" {
+			fmt.Fprintf(w, "schema\t%s\n", state.Revision)
+		}
 		for _, warning := range state.Warnings {
 			fmt.Fprintf(w, "warning\t%s\n\t%s\n", warning.What, warning.Remedy)
 		}

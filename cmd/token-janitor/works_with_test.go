@@ -320,7 +320,7 @@ func TestNotFor(t *testing.T) {
 				t.Fatal(err)
 			}
 			stdout, stderr, code := output(t, path, "DATABASE_URL="+url, "--once", "--table=tokens")
-			if code != exitFailed || !strings.Contains(stderr, "expires_at is missing (mend: name the column that says when a row expires: --expires-column)") {
+			if code != exitFailed || !strings.Contains(stderr, "expires_at is missing (fix: name the column that says when a row expires: --expires-column)") {
 				t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 			}
 		})
