@@ -92,6 +92,7 @@ type seen struct {
 // tuning is the constants of a pass, other ones in tests.
 type tuning struct {
 	sweepAfter, dense, fewTied, smallTable int64
+	lookAhead                              int // rows of the first windows of a pass among live rows
 	observe                                func(from reader, what event, to reader)
 }
 
@@ -109,7 +110,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		batcher:  newBatcher(s, session),
 		columns:  s.Columns.of(),
 		seen:     seen{ranges: map[Reason]Range{}, overdue: map[Reason]Overdue{}},
-		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable},
+		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable, lookAhead: scanRows},
 	}
 }
 
@@ -238,7 +239,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 			return err
 		}
 	} else {
-		p.lookAhead = scanRows // what is due is rare among what it reads
+		p.lookAhead = r.tuning.lookAhead // what is due is rare among what it reads
 	}
 	if p.maySweep() {
 		p.density.sampleAfter = r.tuning.sweepAfter
