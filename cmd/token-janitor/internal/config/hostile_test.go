@@ -11,11 +11,14 @@ import (
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
+// longest is what Linux lets one argument or variable have, in bytes.
+const longest = 128 << 10
+
 // hostile are values that somebody may hope to get something by.
 var hostile = []string{
 	"'", `"`, `\`, "`id`", "$(id)", "%s%n%d", "' OR 1=1; --", `"; DROP TABLE canary; --`, "<script>alert(1)</script>",
 	"one\ntwo", "one\r\ntwo", "\x1b[2J\x1b]0;title\a", "\u009b2J", "\u2028", "\u202egnp.exe", "\x7f", "\b\b\b", "\xff\xfe", "\u00a0",
-	"\x00", "a\x00b", "../../../../etc/passwd", "http://127.0.0.1:1/", strings.Repeat("x", 1<<20), strings.Repeat("\n", 1<<20), strings.Repeat("é", 1<<20),
+	"\x00", "a\x00b", "../../../../etc/passwd", "http://127.0.0.1:1/", strings.Repeat("x", longest), strings.Repeat("\n", longest), strings.Repeat("é", longest/2),
 }
 
 // plain fails the test unless line is a line that a terminal and a log take as one, and no long one.
