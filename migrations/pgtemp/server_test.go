@@ -171,7 +171,7 @@ func TestStopLeavesNothing(t *testing.T) {
 	}
 	checkEmpty(t, parent)
 	goleak.VerifyNone(t)
-	if got := openFiles(t); got != files {
+	if got := openFiles(t); got > files { // what an earlier test had open may be closed meanwhile
 		t.Errorf("%d files open, %d before", got, files)
 	}
 }
