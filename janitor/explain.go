@@ -37,7 +37,7 @@ type planTexts [2]string
 
 // explain is the queries of requireIndex.
 func (s *scan) explain(from string, texts *planTexts) []query {
-	const explain = "EXPLAIN (FORMAT JSON) "
+	const explain = "EXPLAIN (FORMAT JSON, SUMMARY) "
 	args := s.with("floor", from, "until", s.until, "rows", s.batcher.BatchMaxRows)
 	window := s.sql.window.delete
 	if s.batcher.DryRun {
@@ -51,18 +51,24 @@ func (s *scan) explain(from string, texts *planTexts) []query {
 
 // followsIndex is the verdict of requireIndex.
 func (s *scan) followsIndex(texts planTexts) error {
+	var planning time.Duration
 	for _, text := range texts {
-		var plans []struct{ Plan node }
+		var plans []struct {
+			Plan     node
+			Planning float64 `json:"Planning Time"` // in milliseconds
+		}
 		if err := json.Unmarshal([]byte(text), &plans); err != nil {
 			return fmt.Errorf("read the plan of the window on %s: %w", s.key.sql(), err)
 		}
 		if len(plans) != 1 {
 			continue // a rule rewrites the deletion
 		}
+		planning += time.Duration(plans[0].Planning * float64(time.Millisecond))
 		if _, wrong := plans[0].Plan.follows(s.key.name); wrong != "" {
 			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong}
 		}
 	}
+	s.batcher.session.planning = max(s.batcher.session.planning, planning)
 	return nil
 }
 

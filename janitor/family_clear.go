@@ -128,7 +128,7 @@ func (f *family) together(ctx context.Context, g *graph, rows []int32, told bool
 	if err != nil {
 		return fmt.Errorf("delete %d rows of families: %w", at.len(), err)
 	}
-	b.pace.resize(took-b.session.trip, n)
+	b.pace.resize(took-b.overhead(took), n)
 	for _, reason := range Reasons {
 		if rows := counts.Of(reason); rows > 0 {
 			b.record(Batch{Reason: reason, Rows: rows, Window: window, Took: took})

@@ -116,17 +116,23 @@ func TestProlongedWhileDeleted(t *testing.T) {
 		due    token
 		change string
 		tune   func(*run)
+		index  string
 		goes   Counts
+		left   Left // the row is passed over, not waited for
 	}{
 		{name: "prolonged, in a window", due: expired, change: prolong, goes: Counts{Expired: 1}},
 		{name: "prolonged, in a sweep", due: expired, change: prolong, tune: sweepAll, goes: Counts{Expired: 1}},
-		{name: "reinstated, in a window", due: revoked, change: reinstate, goes: Counts{Revoked: 1}},
+		{name: "reinstated, in a window", due: revoked, change: reinstate, index: "(revoked_at)", goes: Counts{Revoked: 1}},
+		{name: "reinstated, among live rows", due: revoked, change: reinstate, goes: Counts{Revoked: 1}, left: Left{Locked: 1}},
 		{name: "reinstated, in a sweep", due: revoked, change: reinstate, tune: sweepAll, goes: Counts{Revoked: 1}},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			tab.tune = variant.tune
+			if variant.index != "" {
+				tab.exec(`CREATE INDEX ON refresh_tokens ` + variant.index)
+			}
 			changed, other := variant.due, variant.due
 			changed.name, other.name = "live again", "due"
 			tab.insert(changed, other)
@@ -135,16 +141,23 @@ func TestProlongedWhileDeleted(t *testing.T) {
 			s.LockTimeout = time.Minute
 			s.StatementTimeout = time.Minute
 			committed := make(chan struct{})
-			go func() { // commits once the run waits for the row
+			ran, end := context.WithCancel(t.Context())
+			defer end()
+			go func() { // commits once the run waits for the row, or has passed it over
 				defer close(committed)
-				for waiting := false; !waiting && t.Context().Err() == nil; {
+				for waiting := false; !waiting && ran.Err() == nil; {
 					_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
 				}
 				_, _ = api.Exec(context.Background(), `COMMIT`)
 			}()
 			res := tab.run(s)
+			end()
 			<-committed
-			expect{stop: StopDrained, deleted: variant.goes}.of(t, "run", res)
+			stop := StopDrained
+			if variant.left != (Left{}) {
+				stop = StopLeft
+			}
+			expect{stop: stop, deleted: variant.goes, left: variant.left}.of(t, "run", res)
 			tab.survive("live again")
 		})
 	}

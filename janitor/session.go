@@ -25,6 +25,7 @@ type session struct {
 	dryRun           bool
 	begin            string        // begin.sql
 	trip             time.Duration // the shortest exchange so far: about what the way there and back takes
+	planning         time.Duration // what the server took to plan the statements of a window
 }
 
 // query is one statement and what reads its rows.
