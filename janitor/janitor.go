@@ -155,6 +155,9 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.readColumns(ctx); err != nil {
 		return err
 	}
+	if err := r.readCluster(ctx); err != nil {
+		return err
+	}
 	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
 	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	oid := pgx.NamedArgs{"oid": r.session.oid}
@@ -178,7 +181,9 @@ func (r *run) plan(ctx context.Context) error {
 	if err := expired.followsIndex(plans); err != nil {
 		return err
 	}
-	r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	if r.session.cluster == nil {
+		r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	}
 	if err := r.requirePlausible(ctx); err != nil {
 		return err
 	}
@@ -195,6 +200,11 @@ func (r *run) plan(ctx context.Context) error {
 func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
 	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
+	deleter := &deleter{reason: reason, batcher: r.batcher, picker: picker}
+	if c := r.session.cluster; c != nil {
+		c.lists(r.Table, r.columns, reason, key, &sql)
+		deleter.keys = c.newPicker(r.Table, r.columns, picker)
+	}
 	p := &pass{
 		scan: &scan{
 			reason:  reason,
@@ -203,7 +213,7 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 			sql:     sql,
 			cutoffs: cutoffs,
 			heap:    &r.heap,
-			deleter: &deleter{reason: reason, batcher: r.batcher, picker: picker},
+			deleter: deleter,
 			batcher: r.batcher,
 			fewTied: r.tuning.fewTied,
 		},

@@ -99,6 +99,9 @@ type Space struct {
 
 // space measures the table. A run that cannot, goes without.
 func (s *session) space(ctx context.Context) Space {
+	if s.cluster != nil {
+		return s.clusterSpace(ctx)
+	}
 	var space Space
 	var live, dead *int64
 	var vacuumed *time.Time
