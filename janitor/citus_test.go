@@ -185,7 +185,9 @@ func TestCitusReferencedRows(t *testing.T) {
 		tab.exec(fmt.Sprintf("ALTER TABLE audit ADD CONSTRAINT audit_fk FOREIGN KEY (%[1]s) REFERENCES refresh_tokens (%[1]s)", k.primary))
 		kept := []string{"expired7", "expired77", "expired78", "tied3"}
 		tab.exec("INSERT INTO audit SELECT " + k.primary + " FROM refresh_tokens WHERE token_hash IN ('" + strings.Join(kept, "', '") + "')")
-		res := tab.janitor(tab.settings())
+		s := tab.settings()
+		s.BatchMaxRows = 100
+		res := tab.janitor(s)
 		if res.Left != (Left{Referenced: 4}) || res.Deleted.Expired != 396 || res.Outcome != Partial {
 			t.Errorf("left %+v, deleted %v, %s, want 4 referenced and 396 deleted", res.Left, res.Deleted, res.Outcome)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,6 +21,10 @@ type cluster struct {
 	// holds, holds the table.
 	replicated bool
 }
+
+// clusterGoal is how long a batch of several servers may take at least: a two-phase commit and the limits sent to each take
+// some 70 ms on two cores, whatever the rows, and a shorter goal has batches shrink for what they cannot help.
+const clusterGoal = 250 * time.Millisecond
 
 // readCluster finds out whether the table is Citus's, where the extension is there.
 func (r *run) readCluster(ctx context.Context) error {
@@ -38,6 +43,7 @@ func (r *run) readCluster(ctx context.Context) error {
 			r.Table.Sanitize())
 	}
 	r.session.cluster = &c
+	r.batcher.pace.goal = max(r.batcher.pace.goal, clusterGoal)
 	return nil
 }
 
@@ -207,7 +213,7 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		case n == 1:
 			p.picker.countLeft(&all.tally, state, serverMessage(err), err)
 		default:
-			work = append(now.split(splitInto), work...)
+			work = append(now.split(keyedSplit), work...)
 		}
 		if err := p.picker.hopeless(); err != nil {
 			return all, err
@@ -215,6 +221,10 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 	}
 	return all, nil
 }
+
+// keyedSplit is how many groups keys are split into. Two would be the fewest batches for one row that is referenced, sixteen
+// the fewest waits for one that is locked.
+const keyedSplit = 4
 
 // split makes n groups of the keys, or one for each if they are fewer.
 func (k keyedRows) split(n int) []keyedRows {
