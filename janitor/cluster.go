@@ -129,7 +129,7 @@ func (c *cluster) lists(table pgx.Identifier, cols columns, reason Reason, key c
 
 // keyPicker deletes rows by their keys, and counts those that cannot go. picker keeps the books.
 type keyPicker struct {
-	*cluster
+	cluster       *cluster
 	delete, count string
 	args          pgx.NamedArgs // the cutoffs
 	picker        *picker
@@ -145,6 +145,16 @@ func (c *cluster) newPicker(table pgx.Identifier, cols columns, p *picker) *keyP
 	return &keyPicker{cluster: c, delete: render("citus_delete", shared, own), count: render("citus_count", shared, own), args: p.args, picker: p}
 }
 
+// newDeleter is the deleter of a pass by a rule that follows the index on key.
+func (r *run) newDeleter(reason Reason, key column, sql *statements, p *picker) *deleter {
+	d := &deleter{reason: reason, batcher: r.batcher, picker: p}
+	if c := r.session.cluster; c != nil {
+		c.lists(r.Table, r.columns, reason, key, sql)
+		d.keys = c.newPicker(r.Table, r.columns, p)
+	}
+	return d
+}
+
 // keyedRows are keys of rows, each with a value for each column of the primary key.
 type keyedRows [][]string
 
@@ -155,7 +165,7 @@ func (k *keyedRows) scan(rows pgx.Rows) (err error) {
 
 func (p *keyPicker) with(keys keyedRows) pgx.NamedArgs {
 	args := with(p.args)
-	for i := range p.columns {
+	for i := range p.cluster.columns {
 		var values []string
 		for _, key := range keys {
 			values = append(values, key[i])
@@ -190,7 +200,7 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		err := b.run(ctx, p.picker.batch(int64(n), &deleted, p.picker.trigger,
 			query{p.delete, args, affected(&deleted)}, query{p.count, args, into(&kept)}))
 		state := sqlState(err)
-		if state == lockNotAvailable && p.replicated {
+		if state == lockNotAvailable && p.cluster.replicated {
 			work = append([]keyedRows{now}, work...) // until attempt finds that it was so too often
 			continue
 		}

@@ -200,11 +200,7 @@ func (r *run) plan(ctx context.Context) error {
 func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
 	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
-	deleter := &deleter{reason: reason, batcher: r.batcher, picker: picker}
-	if c := r.session.cluster; c != nil {
-		c.lists(r.Table, r.columns, reason, key, &sql)
-		deleter.keys = c.newPicker(r.Table, r.columns, picker)
-	}
+	deleter := r.newDeleter(reason, key, &sql, picker)
 	p := &pass{
 		scan: &scan{
 			reason:  reason,
