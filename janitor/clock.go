@@ -37,7 +37,7 @@ func (r *run) readClocks(ctx context.Context) error {
 	var oid *int64
 	var idleSeconds float64
 	before := time.Now()
-	err := r.session.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid, &idleSeconds)
+	err := r.session.conn.QueryRow(ctx, statement("clock"), pgx.NamedArgs{"qualified": r.Table.Sanitize()}).Scan(&server, &oid, &idleSeconds, &r.session.hasCitus)
 	after := time.Now()
 	switch {
 	case err != nil:

@@ -30,7 +30,8 @@ type deleter struct {
 	reason  Reason
 	batcher *batcher
 	picker  *picker
-	family  *family // nil = the table has no keys onto itself, or they are not in the way
+	keys    *keyPicker // nil = rows are picked by their place
+	family  *family    // nil = the table has no keys onto itself, or they are not in the way
 
 	hasListed        bool // rows were picked by their place
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
@@ -46,6 +47,10 @@ func (d *deleter) clear(ctx context.Context, r region) (cleared, error) {
 		if sqlState(err) != lockNotAvailable && !isRowError(err) {
 			return c, err
 		}
+	}
+	if d.keys != nil {
+		c, _, err := d.clearKeyed(ctx, r)
+		return c, err
 	}
 	return d.listed(ctx, r)
 }

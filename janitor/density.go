@@ -44,7 +44,7 @@ func (p *pass) sweep() reader {
 // windows have counted; nor through live rows at a low rate, where a window looks at more of them
 // than a batch of blocks.
 func (p *pass) maySweep() bool {
-	return (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
+	return p.deleter.keys == nil && (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
 		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun
 }
 

@@ -17,6 +17,8 @@ type node struct {
 	Cond  string  `json:"Index Cond"`
 	Rows  float64 `json:"Plan Rows"`
 	Plans []node  `json:"Plans"`
+
+	Distributed *distributedQuery `json:"Distributed Query"` // nil = it is this server's own
 }
 
 // requireIndex asks the server for its plans of the very statements that find an edge and clear a
@@ -43,10 +45,14 @@ func (s *scan) explain(from string, texts *planTexts) []query {
 	if s.batcher.DryRun {
 		window = s.sql.window.count // the role may have no right to delete
 	}
-	return []query{
+	queries := []query{
 		{explain + s.sql.windowEdge, args, into(&texts[0])},
 		{explain + window, args, into(&texts[1])},
 	}
+	if s.deleter.keys != nil {
+		queries = append([]query{{statement("citus_edge"), args, ignored}}, queries...)
+	}
+	return queries
 }
 
 // followsIndex is the verdict of requireIndex.
@@ -64,7 +70,11 @@ func (s *scan) followsIndex(texts planTexts) error {
 			continue // a rule rewrites the deletion
 		}
 		planning += time.Duration(plans[0].Planning * float64(time.Millisecond))
-		if _, wrong := plans[0].Plan.follows(s.key.name); wrong != "" {
+		follows := plans[0].Plan.follows
+		if s.deleter.keys != nil {
+			follows = plans[0].Plan.shardsFollow
+		}
+		if _, wrong := follows(s.key.name); wrong != "" {
 			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong}
 		}
 	}
@@ -149,6 +159,9 @@ const (
 // statistics that may be older than the last run, if that was cut short: so where it tells of many
 // it is asked again, from the first row that is still there.
 func (s *scan) estimated(ctx context.Context, from string) (int64, error) {
+	if s.deleter.keys != nil {
+		return -1, nil // the coordinator has no statistics of the shards
+	}
 	rows, err := s.planned(ctx, from)
 	if err != nil || rows <= estimateFrom {
 		return rows, err

@@ -82,13 +82,6 @@ type run struct {
 	tuning  tuning
 }
 
-// seen is what a run finds out about the table beside its work.
-type seen struct {
-	ranges  map[Reason]Range // of a dry run
-	overdue map[Reason]Overdue
-	space   Space
-}
-
 // tuning is the constants of a pass, other ones in tests.
 type tuning struct {
 	sweepAfter, dense, fewTied, smallTable int64
@@ -159,6 +152,9 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.readColumns(ctx); err != nil {
 		return err
 	}
+	if err := r.readCluster(ctx); err != nil {
+		return err
+	}
 	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
 	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	oid := pgx.NamedArgs{"oid": r.session.oid}
@@ -182,7 +178,9 @@ func (r *run) plan(ctx context.Context) error {
 	if err := expired.followsIndex(plans); err != nil {
 		return err
 	}
-	r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	if r.session.cluster == nil {
+		r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+	}
 	if err := r.requirePlausible(ctx); err != nil {
 		return err
 	}
@@ -199,6 +197,7 @@ func (r *run) plan(ctx context.Context) error {
 func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
 	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
+	deleter := r.newDeleter(reason, key, &sql, picker)
 	p := &pass{
 		scan: &scan{
 			reason:  reason,
@@ -207,7 +206,7 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 			sql:     sql,
 			cutoffs: cutoffs,
 			heap:    &r.heap,
-			deleter: &deleter{reason: reason, batcher: r.batcher, picker: picker},
+			deleter: deleter,
 			batcher: r.batcher,
 			fewTied: r.tuning.fewTied,
 		},

@@ -121,10 +121,10 @@ func TestProlongedWhileDeleted(t *testing.T) {
 		left   Left // the row is passed over, not waited for
 	}{
 		{name: "prolonged, in a window", due: expired, change: prolong, goes: Counts{Expired: 1}},
-		{name: "prolonged, in a sweep", due: expired, change: prolong, tune: sweepAll, goes: Counts{Expired: 1}},
+		{name: "prolonged, in a sweep", due: expired, change: prolong, tune: sweepAll, goes: Counts{Expired: 1}, left: Left{Locked: 1}},
 		{name: "reinstated, in a window", due: revoked, change: reinstate, index: "(revoked_at)", goes: Counts{Revoked: 1}},
 		{name: "reinstated, among live rows", due: revoked, change: reinstate, goes: Counts{Revoked: 1}, left: Left{Locked: 1}},
-		{name: "reinstated, in a sweep", due: revoked, change: reinstate, tune: sweepAll, goes: Counts{Revoked: 1}},
+		{name: "reinstated, in a sweep", due: revoked, change: reinstate, tune: sweepAll, goes: Counts{Revoked: 1}, left: Left{Locked: 1}},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
 			t.Parallel()

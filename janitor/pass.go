@@ -103,7 +103,7 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 	if err := p.checkIndex(ctx); err != nil || n < 2 {
 		return err
 	}
-	if p.reader.deadEntriesAhead(ctx) {
+	if p.deleter.keys == nil && p.reader.deadEntriesAhead(ctx) {
 		before := p.reader
 		p.restart(p.sweep())
 		p.noteTransition(before, deadEntries)

@@ -26,7 +26,10 @@ func (r *run) requirePlausible(ctx context.Context) error {
 		own := pieces{"table": r.Table.Sanitize(), "column": c.sql()}
 		percent := 100 / max(1, float64(r.heap.total)/plausibleBlocks)
 		var median *int64
-		err := r.batcher.ask(ctx, query{render("epoch_sample", nil, own), map[string]any{"percent": percent}, into(&median)})
+		var err error
+		if r.session.cluster == nil { // Citus takes no samples
+			err = r.batcher.ask(ctx, query{render("epoch_sample", nil, own), map[string]any{"percent": percent}, into(&median)})
+		}
 		if err == nil && median == nil && c == r.columns.expires {
 			err = r.batcher.ask(ctx, query{render("epoch_first", nil, own), nil, into(&median)})
 		}

@@ -131,6 +131,9 @@ type tie struct {
 }
 
 func (t tie) step(ctx context.Context) (found, error) {
+	if t.deleter.keys != nil {
+		return t.keyed(ctx)
+	}
 	rows, blocks, err := t.extent(ctx)
 	if err != nil {
 		return found{}, fmt.Errorf("find the rows of a tie: %w", err)

@@ -9,6 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// seen is what a run finds out about the table beside its work.
+type seen struct {
+	ranges  map[Reason]Range // of a dry run
+	overdue map[Reason]Overdue
+	space   Space
+}
+
 const (
 	// OverdueCap is how many rows a run reads, at most, to count those that are overdue.
 	OverdueCap = 100_000
@@ -99,6 +106,9 @@ type Space struct {
 
 // space measures the table. A run that cannot, goes without.
 func (s *session) space(ctx context.Context) Space {
+	if s.cluster != nil {
+		return s.clusterSpace(ctx)
+	}
 	var space Space
 	var live, dead *int64
 	var vacuumed *time.Time

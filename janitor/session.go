@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,8 @@ type session struct {
 	lockTimeout      time.Duration
 	statementTimeout time.Duration
 	dryRun           bool
+	hasCitus         bool          // the extension is there
+	cluster          *cluster      // nil = the table is this server's alone
 	begin            string        // begin.sql
 	trip             time.Duration // the shortest exchange so far: about what the way there and back takes
 	planning         time.Duration // what the server took to plan the statements of a window
@@ -83,7 +86,12 @@ func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queri
 		"oid":               s.oid,
 		"dry_run":           s.dryRun,
 	}, into(&hasLock)}
-	queries = append([]query{begin}, queries...)
+	if s.cluster != nil {
+		queries = slices.Concat([]query{{"BEGIN", nil, ignored}, begin}, s.cluster.settings(milliseconds(s.lockTimeout), milliseconds(limit)),
+			queries, []query{{"COMMIT", nil, ignored}})
+	} else {
+		queries = append([]query{begin}, queries...)
+	}
 	var pipeline pgx.Batch
 	for _, q := range queries {
 		pipeline.Queue(q.text, q.args)
@@ -95,6 +103,9 @@ func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queri
 	// seen that.
 	if closed := answers.Close(); err == nil {
 		err = closed
+	}
+	if err != nil && s.cluster != nil && !s.conn.IsClosed() {
+		_, _ = s.conn.Exec(ctx, "ROLLBACK") // an error shows in the exchange that comes next
 	}
 	if took := time.Since(began); err == nil && (s.trip == 0 || took < s.trip) {
 		s.trip = took

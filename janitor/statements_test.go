@@ -81,7 +81,7 @@ SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "where_") {
+		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "where_") && !strings.HasPrefix(f.Name(), "citus_") {
 			script.WriteString("BEGIN;\n" + string(begin) + before(f.Name()) + string(text) + "ROLLBACK;\n")
 		}
 	}

@@ -136,6 +136,9 @@ func (f *found) same(other *found) bool {
 
 // look sees what there is, in one moment.
 func look(ctx context.Context, conn *pgx.Conn, names Names) (*found, error) {
+	if err := requirePostgres(ctx, conn); err != nil {
+		return nil, err
+	}
 	var f *found
 	err := inTransaction(ctx, conn, reading, func(tx pgx.Tx, path []string) (err error) {
 		f, err = lookIn(ctx, tx, path, names)

@@ -1,0 +1,196 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// citusVariable names a database on the coordinator of a Citus cluster. There is no package of Citus to be had in CI, so
+// these tests are skipped there as well.
+const citusVariable = "TOKEN_JANITOR_TEST_CITUS"
+
+// citusKind is one way to keep a table in a cluster.
+type citusKind struct {
+	name       string
+	primary    string // the primary key
+	distribute string // makes a table one of the kind
+	serial     bool   // Citus lets one writer in at a time, so a held row holds the table
+}
+
+func citusKinds() []citusKind {
+	return []citusKind{
+		{"by user_id", "user_id, id", "SELECT create_distributed_table('%s', 'user_id')", false},
+		{"by token_hash", "token_hash", "SELECT create_distributed_table('%s', 'token_hash')", false},
+		{"reference", "id", "SELECT create_reference_table('%s')", true},
+		{"local", "id", "SELECT '%s'", false},
+	}
+}
+
+// citusTable is a table of tokens in a schema of its own.
+type citusTable struct {
+	*table
+	schema string
+}
+
+func newCitusTable(t *testing.T, k citusKind, indexes ...string) *citusTable {
+	t.Helper()
+	url := os.Getenv(citusVariable)
+	if url == "" {
+		t.Skip(citusVariable + " names no coordinator of a Citus cluster")
+	}
+	tab := &citusTable{table: &table{Conn: connect(t, url), t: t, url: url}, schema: fmt.Sprintf("tokens_%d", time.Now().UnixNano())}
+	tab.exec("SET client_min_messages = error")
+	tab.exec("SET citus.shard_count = 4")
+	tab.exec("CREATE SCHEMA " + tab.schema)
+	t.Cleanup(func() {
+		ctx := context.Background()
+		clean, err := pgx.Connect(ctx, url)
+		if err == nil {
+			_, err = clean.Exec(ctx, "SET client_min_messages = error; DROP SCHEMA "+tab.schema+" CASCADE")
+			err = errors.Join(err, clean.Close(ctx))
+		}
+		if err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	tab.exec("SET search_path = " + tab.schema)
+	tab.exec(`CREATE TABLE refresh_tokens (id uuid NOT NULL, user_id uuid NOT NULL, token_hash text NOT NULL, expires_at timestamptz NOT NULL,
+		is_revoked boolean NOT NULL DEFAULT false, revoked_at timestamptz, PRIMARY KEY (` + k.primary + `))`)
+	for _, on := range append(indexes, "expires_at") {
+		tab.exec("CREATE INDEX ON refresh_tokens (" + on + ")")
+	}
+	tab.exec(fmt.Sprintf(k.distribute, "refresh_tokens"))
+	return tab
+}
+
+// add inserts n rows whose names begin with a word, and whose other values are SQL over i, from 1 on.
+func (tab *citusTable) add(name string, n int, expires, revokedAt string) {
+	tab.t.Helper()
+	tab.exec(fmt.Sprintf(`INSERT INTO refresh_tokens SELECT md5('%[1]s' || i)::uuid, md5('user of %[1]s' || i)::uuid, '%[1]s' || i, %[3]s, (%[4]s) IS NOT NULL, %[4]s
+		FROM generate_series(1, %[2]d) AS i`, name, n, expires, revokedAt))
+}
+
+func (tab *citusTable) settings() Settings {
+	s := settings()
+	s.Table, s.BatchMaxRows = pgx.Identifier{tab.schema, "refresh_tokens"}, 50
+	return s
+}
+
+// janitor is a run by the real clocks.
+func (tab *citusTable) janitor(s Settings) Result {
+	tab.t.Helper()
+	res, err := Run(tab.t.Context(), tab.other().Conn, s)
+	if err != nil {
+		tab.t.Fatalf("run: %v", err)
+	}
+	return res
+}
+
+const (
+	noTime    = "NULL::timestamptz"
+	longAgo   = "now() - interval '30 days'"
+	inAWeek   = "now() + interval '7 days'"
+	spreadOut = "now() - interval '2 days' + i * interval '1 second'"
+)
+
+func forEachCitusKind(t *testing.T, do func(t *testing.T, k citusKind)) {
+	for _, k := range citusKinds() {
+		t.Run(k.name, func(t *testing.T) { do(t, k) })
+	}
+}
+
+func TestCitus(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		for _, indexes := range [][]string{nil, {"revoked_at"}} {
+			tab := newCitusTable(t, k, indexes...)
+			tab.add("expired", 230, spreadOut, noTime)
+			tab.add("tied", 170, "now()::date - interval '3 days'", noTime)
+			tab.add("revoked", 120, inAWeek+" + i * interval '1 minute'", longAgo)
+			tab.add("live", 2, inAWeek, noTime)
+			tab.add("justrevoked", 1, inAWeek, "now() - interval '1 hour'")
+			tab.add("justexpired", 1, "now() - interval '5 minutes'", noTime)
+			s := tab.settings()
+			s.DryRun = true
+			if res, want := tab.janitor(s), (Counts{Expired: 400, Revoked: 120}); res.Would != want {
+				t.Errorf("indexes %q: a dry run counts %v, want %v", indexes, res.Would, want)
+			}
+			if n := tab.count("true"); n != 524 {
+				t.Errorf("indexes %q: a dry run leaves %d rows, want 524", indexes, n)
+			}
+			s.DryRun = false
+			res := tab.janitor(s)
+			if want := (Counts{Expired: 400, Revoked: 120}); res.Deleted != want || res.Outcome != Drained {
+				t.Errorf("indexes %q: deleted %v, %s, want %v", indexes, res.Deleted, res.Outcome, want)
+			}
+			if res.Space.Known && res.Space.TableBytes == 0 || res.Space.LiveRows == 0 || !res.Space.Known {
+				t.Errorf("indexes %q: space %+v", indexes, res.Space)
+			}
+			tab.survive("justexpired1", "justrevoked1", "live1", "live2")
+		}
+	})
+}
+
+// A row that another session holds stays and is counted; its neighbours go, and nobody waits for longer than a batch may.
+func TestCitusHeldRow(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		tab := newCitusTable(t, k)
+		tab.add("expired", 230, spreadOut, noTime)
+		tab.add("live", 1, inAWeek, noTime)
+		holder := tab.other()
+		holder.exec("SET search_path = " + tab.schema)
+		holder.exec("BEGIN")
+		holder.exec("SELECT id FROM refresh_tokens WHERE user_id = md5('user of expired100')::uuid AND token_hash = 'expired100' FOR UPDATE")
+		began := time.Now()
+		res := tab.janitor(tab.settings())
+		if k.serial {
+			if res.StopReason != StopTableLocked || res.Deleted.Total() != 0 {
+				t.Errorf("%s, deleted %v, want the table to be locked", res.StopReason, res.Deleted)
+			}
+			holder.exec("ROLLBACK")
+			if res := tab.janitor(tab.settings()); res.Deleted.Expired != 230 || res.Outcome != Drained {
+				t.Errorf("released: deleted %v, %s", res.Deleted, res.Outcome)
+			}
+			tab.survive("live1")
+			return
+		}
+		if res.Left != (Left{Locked: 1}) || res.Deleted.Expired != 229 || res.Outcome != Partial {
+			t.Errorf("left %+v, deleted %v, %s, want 1 locked and 229 deleted", res.Left, res.Deleted, res.Outcome)
+		}
+		t.Logf("took %v, longest batch %v", time.Since(began), res.LongestBatch)
+		tab.survive("expired100", "live1")
+		holder.exec("ROLLBACK")
+		if res := tab.janitor(tab.settings()); res.Deleted.Expired != 1 || res.Outcome != Drained {
+			t.Errorf("released: deleted %v, %s", res.Deleted, res.Outcome)
+		}
+		tab.survive("live1")
+	})
+}
+
+// Rows that a foreign key keeps stay and are counted; their neighbours go, in a window and in a tie.
+func TestCitusReferencedRows(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		tab := newCitusTable(t, k)
+		tab.add("expired", 230, spreadOut, noTime)
+		tab.add("tied", 170, "now()::date - interval '3 days'", noTime)
+		tab.add("live", 1, inAWeek, noTime)
+		tab.exec("CREATE TABLE audit AS SELECT " + k.primary + " FROM refresh_tokens WHERE false")
+		tab.exec(fmt.Sprintf(k.distribute, "audit"))
+		tab.exec(fmt.Sprintf("ALTER TABLE audit ADD CONSTRAINT audit_fk FOREIGN KEY (%[1]s) REFERENCES refresh_tokens (%[1]s)", k.primary))
+		kept := []string{"expired7", "expired77", "expired78", "tied3"}
+		tab.exec("INSERT INTO audit SELECT " + k.primary + " FROM refresh_tokens WHERE token_hash IN ('" + strings.Join(kept, "', '") + "')")
+		s := tab.settings()
+		s.BatchMaxRows = 100
+		res := tab.janitor(s)
+		if res.Left != (Left{Referenced: 4}) || res.Deleted.Expired != 396 || res.Outcome != Partial {
+			t.Errorf("left %+v, deleted %v, %s, want 4 referenced and 396 deleted", res.Left, res.Deleted, res.Outcome)
+		}
+		tab.survive(append(kept, "live1")...)
+	})
+}
