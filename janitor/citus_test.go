@@ -154,8 +154,8 @@ func TestCitusHeldRow(t *testing.T) {
 				t.Errorf("%s, deleted %v, want the table to be locked", res.StopReason, res.Deleted)
 			}
 			holder.exec("ROLLBACK")
-			if res := tab.janitor(tab.settings()); res.Deleted.Expired != 230 || res.Outcome != Drained {
-				t.Errorf("released: deleted %v, %s", res.Deleted, res.Outcome)
+			if released := tab.janitor(tab.settings()); released.Deleted.Expired != 230 || released.Outcome != Drained {
+				t.Errorf("released: deleted %v, %s", released.Deleted, released.Outcome)
 			}
 			tab.survive("live1")
 			return

@@ -265,8 +265,8 @@ func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full boo
 		}
 		return c, full, nil
 	}
-	picked, err := d.keys.pick(ctx, keys)
-	c.deleted, c.tally = picked.deleted, picked.tally
+	done, err := d.keys.pick(ctx, keys)
+	c.deleted, c.tally = done.deleted, done.tally
 	d.expectFailures = false
 	return c, full, err
 }
@@ -274,17 +274,17 @@ func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full boo
 // keyed is the step of a tie in a cluster: its rows are listed so many at a time, beside those that had to stay.
 func (t tie) keyed(ctx context.Context) (found, error) {
 	f := found{event: tieListed, reason: t.reason}
-	region := region{sql: t.sql.tieByIndex}
+	rows := region{sql: t.sql.tieByIndex}
 	if t.batcher.DryRun {
-		region.args, region.rows = t.with("floor", t.key), 0
-		c, err := t.deleter.whole(ctx, region)
+		rows.args, rows.rows = t.with("floor", t.key), 0
+		c, err := t.deleter.whole(ctx, rows)
 		f.tally = c.tally
 		return f, err
 	}
 	for {
-		region.rows = pickRows + int(f.tally.left.Total())
-		region.args = t.with("floor", t.key, "rows", region.rows)
-		c, full, err := t.deleter.clearKeyed(ctx, region)
+		rows.rows = pickRows + int(f.tally.left.Total())
+		rows.args = t.with("floor", t.key, "rows", rows.rows)
+		c, full, err := t.deleter.clearKeyed(ctx, rows)
 		f.deleted += c.deleted
 		f.tally = c.tally // those of an earlier turn were listed again
 		if err != nil || !full || c.deleted == 0 {

@@ -101,13 +101,13 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 	}
 	d.hasListed = d.hasListed || due.len() > 0
 	if d.family != nil && !d.family.cannotSee {
-		picked, err := d.family.pick(ctx, d.reason, due)
-		c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally
-		d.expectFailures = picked.others || c.tally.left.Referenced+c.tally.left.Refused > 0
+		done, err := d.family.pick(ctx, d.reason, due)
+		c.deleted, c.vanished, c.tally = done.deleted, done.vanished, done.tally
+		d.expectFailures = done.others || c.tally.left.Referenced+c.tally.left.Refused > 0
 		return c, err
 	}
-	picked, err := d.picker.pick(ctx, due, d.expectFailures)
-	c.deleted, c.vanished, c.tally = picked.deleted, picked.vanished, picked.tally
+	done, err := d.picker.pick(ctx, due, d.expectFailures)
+	c.deleted, c.vanished, c.tally = done.deleted, done.vanished, done.tally
 	d.expectFailures = c.tally.left.Referenced+c.tally.left.Refused > 0
 	return c, err
 }
