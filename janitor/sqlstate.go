@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -36,9 +37,13 @@ func isRowError(err error) bool {
 		return false
 	}
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	// Severity is in the language of the server. SeverityUnlocalized may be missing behind a proxy;
-	// then the SQLSTATE alone tells. FATAL ends the session.
-	return ok && (e.SeverityUnlocalized == "ERROR" || e.SeverityUnlocalized == "")
+	if !ok || e.SeverityUnlocalized != "" {
+		return ok && e.SeverityUnlocalized == "ERROR" // FATAL ends the session
+	}
+	// A pooler's own errors have no SeverityUnlocalized, and its words are English. Severity is in the
+	// language of the server, where a proxy took the other away: then the SQLSTATE tells.
+	ended := e.Severity == "FATAL" || e.Severity == "PANIC" || strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P")
+	return !ended
 }
 
 // keepsRow reports whether a SQLSTATE is one with which a constraint or a trigger keeps a row on
