@@ -19,18 +19,7 @@ func TestOneRoundTripABatch(t *testing.T) {
 	p.mu.Lock()
 	p.delay = 2500 * time.Microsecond // each way
 	p.mu.Unlock()
-	// The link turns round when the client speaks after the server did.
-	var trips atomic.Int64
-	var asked atomic.Bool
-	p.set(func(*proxy, net.Conn, net.Conn, []byte) bool {
-		if !asked.Swap(true) {
-			trips.Add(1)
-		}
-		return false
-	}, func(*proxy, net.Conn, net.Conn, []byte) bool {
-		asked.Store(false)
-		return false
-	})
+	trips := p.countTrips()
 	// From one batch to the next: how much a run asks before its first is another matter.
 	var after []int64
 	s.OnBatch = func(b Batch) {
@@ -80,17 +69,7 @@ func TestFewRoundTripsForNothing(t *testing.T) {
 			tab.fill(900, spread(52*week, time.Second), "false", "NULL")
 			tt.more(&s)
 			p, far := tab.through()
-			var trips atomic.Int64
-			var asked atomic.Bool
-			p.set(func(*proxy, net.Conn, net.Conn, []byte) bool {
-				if !asked.Swap(true) {
-					trips.Add(1)
-				}
-				return false
-			}, func(*proxy, net.Conn, net.Conn, []byte) bool {
-				asked.Store(false)
-				return false
-			})
+			trips := p.countTrips()
 			res, err := Run(t.Context(), far.Conn, s)
 			if err != nil {
 				t.Fatal(err)
@@ -103,4 +82,20 @@ func TestFewRoundTripsForNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// countTrips counts from now on how often the link turns round: the client speaks after the server did.
+func (p *proxy) countTrips() *atomic.Int64 {
+	var trips atomic.Int64
+	var asked atomic.Bool
+	p.set(func(*proxy, net.Conn, net.Conn, []byte) bool {
+		if !asked.Swap(true) {
+			trips.Add(1)
+		}
+		return false
+	}, func(*proxy, net.Conn, net.Conn, []byte) bool {
+		asked.Store(false)
+		return false
+	})
+	return &trips
 }
