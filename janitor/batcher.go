@@ -102,16 +102,14 @@ func (b *batcher) overhead(took time.Duration) time.Duration {
 	if b.session.planning > b.BatchGoal/4 { // else the first plans, which read the catalogue, say too much
 		over += b.session.planning
 	}
-	if b.totals.shortest == 0 || took < b.totals.shortest {
-		b.totals.shortest = took
-	}
-	return min(over, b.totals.shortest*9/10)
+	return min(over, min(took, cmp.Or(b.totals.shortest, took))*9/10)
 }
 
 // record adds a batch to what the run did.
 func (b *batcher) record(batch Batch) {
 	b.totals.batches[batch.Reason]++
 	b.totals.longest = max(b.totals.longest, batch.Took)
+	b.totals.shortest = min(cmp.Or(b.totals.shortest, batch.Took), batch.Took)
 	batch.Done = b.done()
 	*batch.Done.of(batch.Reason) += batch.Rows
 	if !b.DryRun {

@@ -23,7 +23,8 @@ type cluster struct {
 }
 
 // clusterGoal is how long a batch of several servers may take at least: a two-phase commit and the limits sent to each take
-// some 70 ms on two cores, whatever the rows, and a shorter goal has batches shrink for what they cannot help.
+// their time whatever the rows, and a shorter goal has batches shrink for what they cannot help. BENCHMARKS.md has what
+// whole runs took; how much of it is a batch's own was not measured.
 const clusterGoal = 250 * time.Millisecond
 
 // readCluster finds out whether the table is Citus's, where the extension is there.
