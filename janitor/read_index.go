@@ -98,8 +98,9 @@ type windows struct {
 }
 
 func (w windows) step(ctx context.Context) (found, error) {
-	// Where it spans more rows than a batch may delete, those that are due are listed first.
-	rows := max(w.batcher.largest(), w.lookAhead)
+	// Where it spans more rows than a batch may delete, those that are due are listed first. Their
+	// order is the heap's: near the end of the budget a window is small, so that the oldest go.
+	rows := max(int(min(int64(w.batcher.largest()), max(scanRows, w.batcher.budget()))), w.lookAhead)
 	c, err := w.deleter.clear(ctx, region{
 		sql:      w.sql.window,
 		args:     w.with("floor", w.from, "until", w.until, "rows", rows),
