@@ -298,6 +298,7 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other := &table{Conn: connect(t, tab.url), t: t, url: tab.url}
 	s.BatchMaxRows, s.Window = 100, 100
+	s.BatchGoal = time.Minute // no slow batch makes the next one smaller
 	pid := tab.PgConn().PID()
 	s.OnBatch = func(b Batch) {
 		if b.Done.Expired == 300 {

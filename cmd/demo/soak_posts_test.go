@@ -152,10 +152,11 @@ func (p *post) end(ctx context.Context, kill bool) error {
 func (p *post) replace(ctx context.Context, kill bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	ctx = context.WithoutCancel(ctx) // a post without a janitor has nobody to look at
 	if err := p.end(ctx, kill); err != nil {
 		return err
 	}
-	return p.begin(context.WithoutCancel(ctx)) // a post without a janitor has nobody to look at
+	return p.begin(ctx)
 }
 
 // leave ends the janitor for good.

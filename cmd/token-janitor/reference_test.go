@@ -196,7 +196,7 @@ func TestFirstPage(t *testing.T) {
 func TestPromises(t *testing.T) {
 	t.Parallel()
 	var code strings.Builder
-	for _, pattern := range []string{"../../*/*_test.go", "../../*/*/*_test.go", "internal/*/*_test.go"} {
+	for _, pattern := range []string{"../../*/*_test.go", "../../*/*/*_test.go", "../../.tools/*/*_test.go", "internal/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -3,8 +3,11 @@ package pgtemp
 import (
 	"context"
 	_ "embed"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,7 +43,13 @@ const headTemplate = "head"
 //	func TestMain(m *testing.M) { pgtemp.Main(m) }
 //
 // Without it the server ends with the test binary as well, but nobody hears of it if that goes wrong.
+//
+// Most tests wait for a server for longer than they compute, so twice as many run at a time as go test would run,
+// unless its -parallel says how many.
 func Main(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if shared.server != nil {
 		if err := shared.server.Stop(); err != nil {

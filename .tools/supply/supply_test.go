@@ -1,4 +1,5 @@
-package deploy_test
+// Package supply builds what is shipped and looks into it.
+package supply
 
 import (
 	"bytes"
@@ -13,21 +14,32 @@ import (
 	"testing"
 )
 
+const root = "../.."
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // shipped builds the janitor by the Dockerfile's own line, in a folder that holds nothing but its sources.
 func shipped(t *testing.T, env ...string) string {
 	t.Helper()
-	line := regexp.MustCompile(`(?m)^ *(go build .*) -o \S+ (\S+/token-janitor)$`).FindStringSubmatch(read(t, "../Dockerfile"))
+	line := regexp.MustCompile(`(?m)^ *(go build .*) -o \S+ (\S+/token-janitor)$`).FindStringSubmatch(read(t, root+"/Dockerfile"))
 	if line == nil {
 		t.Fatal("the Dockerfile does not build the janitor")
 	}
 	dir := t.TempDir()
 	for _, name := range []string{"go.mod", "go.sum"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(read(t, "../"+name)), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(read(t, filepath.Join(root, name))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"cmd/token-janitor", "janitor", "metrics", "migrations"} {
-		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS("../"+name)); err != nil {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(root, name))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,10 +56,6 @@ func shipped(t *testing.T, env ...string) string {
 // Whoever builds a commit gets what everybody gets: the second build knows nothing of the
 // first, neither its folder nor its cache.
 func TestSameBytesTwice(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("compiles the standard library anew, half a minute")
-	}
 	one, two := shipped(t), shipped(t, "GOCACHE="+t.TempDir())
 	if read(t, one) != read(t, two) {
 		t.Error("two builds of the same sources differ")
@@ -57,14 +65,13 @@ func TestSameBytesTwice(t *testing.T) {
 // The bill of materials that DEPLOY.md has people make names each module that is in
 // the binary, in its version, and no other.
 func TestBillOfMaterials(t *testing.T) {
-	t.Parallel()
-	_, command, _ := strings.Cut(read(t, "../.github/DEPLOY.md"), "\n    go tool ")
+	_, command, _ := strings.Cut(read(t, root+"/.github/DEPLOY.md"), "\n    go tool ")
 	command, _, _ = strings.Cut(command, " > ")
 	args := append([]string{"tool"}, strings.Fields(command)...)
 	binary := shipped(t)
 	args[len(args)-1] = binary
 	cmd := exec.CommandContext(t.Context(), "go", args...)
-	cmd.Dir = ".."
+	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -94,37 +101,5 @@ func TestBillOfMaterials(t *testing.T) {
 	slices.Sort(are)
 	if len(are) < 10 || !slices.Equal(told, are) {
 		t.Errorf("the bill lists\n%s\nthe binary holds\n%s", strings.Join(told, "\n"), strings.Join(are, "\n"))
-	}
-}
-
-// Each module that go.mod asks for is in CONTRIBUTING with its reason, and no other is.
-func TestDependenciesHaveReasons(t *testing.T) {
-	t.Parallel()
-	var mod struct {
-		Require []struct {
-			Path     string
-			Indirect bool
-		}
-	}
-	if err := json.Unmarshal([]byte(output(t, nil, "go", "mod", "edit", "-json", "../go.mod")), &mod); err != nil {
-		t.Fatal(err)
-	}
-	var asked []string
-	for _, r := range mod.Require {
-		if !r.Indirect {
-			asked = append(asked, r.Path)
-		}
-	}
-	_, table, _ := strings.Cut(read(t, "../.github/CONTRIBUTING.md"), "\n## Dependencies, and why\n")
-	var told []string
-	for _, row := range regexp.MustCompile(`(?m)^\|(.*)\| \S.*\|$`).FindAllStringSubmatch(table, -1) {
-		for _, m := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[1], -1) {
-			told = append(told, m[1])
-		}
-	}
-	slices.Sort(asked)
-	slices.Sort(told)
-	if !slices.Equal(told, asked) {
-		t.Errorf("CONTRIBUTING has\n%s\ngo.mod asks for\n%s", strings.Join(told, "\n"), strings.Join(asked, "\n"))
 	}
 }
