@@ -22,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -33,7 +34,7 @@ func TestRealPrometheusScrapesRealJanitors(t *testing.T) {
 	t.Parallel()
 	program := pgtemp.Require(t, "prometheus")
 	binary := build(t)
-	database := pgtemp.Head(t)
+	database := migrationstest.Head(t)
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -60,7 +61,7 @@ func gatewayHas(t *testing.T, address, user, password string) map[string]string 
 func TestRunsReachARealPushgateway(t *testing.T) {
 	t.Parallel()
 	const user, password, hash = "ada", "hunter2", "$2a$05$PuBVT8yRZ6neHYDlYYdABO60.5dwiqSbZT00vbbMlxyLYyZeExQym"
-	program, binary, database := pgtemp.Require(t, "prometheus-pushgateway"), build(t), pgtemp.Head(t)
+	program, binary, database := pgtemp.Require(t, "prometheus-pushgateway"), build(t), migrationstest.Head(t)
 	config := filepath.Join(t.TempDir(), "web.yaml")
 	if err := os.WriteFile(config, []byte("basic_auth_users:\n  "+user+": "+hash+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -146,7 +147,7 @@ func TestRunsReachARealPushgateway(t *testing.T) {
 // The file of a run is what Prometheus's own tools take for metrics, of a run that went well and of one that failed.
 func TestPromtoolTakesTheMetricsFile(t *testing.T) {
 	t.Parallel()
-	promtool, binary, database := pgtemp.Require(t, "promtool"), build(t), pgtemp.Head(t)
+	promtool, binary, database := pgtemp.Require(t, "promtool"), build(t), migrationstest.Head(t)
 	for _, url := range []string{database, unreachable} {
 		file := filepath.Join(t.TempDir(), "token-janitor.prom")
 		_, said := run(t, binary, "--database-url", url, "--connect-timeout=10ms", "--metrics-file", file)

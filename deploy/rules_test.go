@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -208,7 +209,7 @@ func TestEveryAlertIsComplete(t *testing.T) {
 // What the runbook has people type runs, with answers or without.
 func TestRunbookSQLRuns(t *testing.T) {
 	t.Parallel()
-	conn, err := pgx.Connect(t.Context(), pgtemp.Head(t))
+	conn, err := pgx.Connect(t.Context(), migrationstest.Head(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -53,7 +54,7 @@ type table struct {
 
 func newTable(t testing.TB) *table {
 	t.Helper()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	tab := &table{Conn: connect(t, url), t: t, url: url}
 	tab.exec(`INSERT INTO users (id, email) VALUES ('00000000-0000-0000-0000-000000000001', 'ada@example.org')`)
 	return tab

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hyphagraph/token-janitor/migrations"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -78,7 +79,7 @@ func TestLeastPrivilege(t *testing.T) {
 	} {
 		t.Run(without, func(t *testing.T) {
 			t.Parallel()
-			database := pgtemp.Head(t)
+			database := migrationstest.Head(t)
 			admin := connect(t, database)
 			me := newRole(t, admin, "_me")
 			run(t, admin, "REVOKE ALL ON SCHEMA public FROM PUBLIC")

@@ -2,30 +2,12 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/hyphagraph/token-janitor/migrations"
 )
-
-//go:embed users.sql
-var usersSQL string
-
-// makeSchema makes the API's part of the schema, lets migrations bring it to head, and returns where it is then.
-func makeSchema(ctx context.Context, conn *pgx.Conn) (revision string, err error) {
-	if _, err := conn.Exec(ctx, usersSQL); err != nil {
-		return "", fmt.Errorf("make the table users: %w", err)
-	}
-	state, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade)
-	if err != nil {
-		return "", fmt.Errorf("apply %s: %w", migrations.Head, err)
-	}
-	return state.Revision, nil
-}
 
 // users is how many people log in to the API.
 const users = 1_000

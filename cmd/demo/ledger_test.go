@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 func TestUntil(t *testing.T) {
@@ -40,7 +40,7 @@ type hall struct {
 
 func newHall(t *testing.T) *hall {
 	t.Helper()
-	h := &hall{url: pgtemp.Head(t), user: newUUID(), book: ledger{keep: shown}}
+	h := &hall{url: migrationstest.Head(t), user: newUUID(), book: ledger{keep: shown}}
 	conn, err := watcher(t.Context(), h.url)
 	if err != nil {
 		t.Fatal(err)

@@ -6,12 +6,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 func TestAPIAlone(t *testing.T) {
 	t.Parallel()
-	database := pgtemp.Head(t)
+	database := migrationstest.Head(t)
 	d := start(t, "--api-only", database, "--rate", "500", "--for", "1s", "--lifetime", "1m")
 	d.end()
 	d.said(0, d.stdout.String(), "1,000 users, 500 calls a second, tokens that live 1m0s")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -90,8 +91,8 @@ func (s *stage) set(ctx context.Context) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	err = s.step("making the schema", "", func() (string, error) {
-		revision, err := makeSchema(ctx, conn)
-		return "schema at " + revision, err
+		state, err := migrationstest.Apply(ctx, conn)
+		return "schema at " + state.Revision, err
 	})
 	if err != nil {
 		return err

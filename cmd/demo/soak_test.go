@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -94,7 +95,7 @@ func (s *soak) set(t *testing.T) {
 		url: pooled + "&default_query_exec_mode=exec", rate: *soakRate, mix: s.everything(), life: briskLife, book: &s.book, excuse: s.excuse,
 	}
 	if err := s.connected(ctx, func(conn *pgx.Conn) (err error) {
-		if _, err := makeSchema(ctx, conn); err != nil {
+		if _, err := migrationstest.Apply(ctx, conn); err != nil {
 			return err
 		}
 		s.api.idle, err = loadUsers(ctx, conn)

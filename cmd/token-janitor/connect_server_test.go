@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -132,7 +133,7 @@ func TestConnectsAsTheAPIDoes(t *testing.T) {
 // TestWhatDoesNotPassIsToldAtOnce and not waited for, as a server would be that starts.
 func TestWhatDoesNotPassIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	path, database := program(t), pgtemp.Head(t)
+	path, database := program(t), migrationstest.Head(t)
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, ".postgresql"), 0o700); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 // started is a daemon as a process of its own.
@@ -129,7 +129,7 @@ func (d *started) get(t *testing.T, path string) (status int, body string) {
 // TestOutOfFiles: the daemon goes on when it can open no file more, and works again when it can.
 func TestOutOfFiles(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn := dial(t, url)
 	const limit = 24
 	d := start(t, fmt.Sprintf("ulimit -n %d; ", limit), url)
@@ -168,7 +168,7 @@ func TestOutOfFiles(t *testing.T) {
 // TestNoConnectionLeft is waited out: by --once as long as it may, by the daemon for ever.
 func TestNoConnectionLeft(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn, path := dial(t, url), program(t)
 	backlog(t, conn, 300)
 	var database string

@@ -9,11 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
-
-// usersSQL is what the revision below ours leaves.
-const usersSQL = `CREATE TABLE users (id uuid PRIMARY KEY, email varchar); CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY); INSERT INTO alembic_version VALUES ('003_add_users')`
 
 // ownServer starts a server of the test's own, whose database postgres is at head.
 func ownServer(t *testing.T, opts ...pgtemp.Option) *pgtemp.Server {
@@ -27,7 +25,7 @@ func ownServer(t *testing.T, opts ...pgtemp.Option) *pgtemp.Server {
 			t.Error(err)
 		}
 	})
-	if _, err := dial(t, server.URL("postgres")).Exec(t.Context(), usersSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := dial(t, server.URL("postgres")).Exec(t.Context(), migrationstest.Users, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
 	if sum, code, log := once(t, program(t), server.URL("postgres")); code != exitDone {

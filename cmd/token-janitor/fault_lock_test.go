@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 var heldFor = flag.Duration("held", 5*time.Second, "how long the API holds rows that are due")
@@ -17,7 +17,7 @@ var heldFor = flag.Duration("held", 5*time.Second, "how long the API holds rows 
 // daemon. No run waits for it, each counts them, and the first one afterwards takes them.
 func TestRowsHeld(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn, holder, api := dial(t, url), dial(t, url), dial(t, url)
 	live := backlog(t, conn, 300)
 	tx, err := holder.Begin(t.Context())

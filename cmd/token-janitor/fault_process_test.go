@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hyphagraph/token-janitor/janitor"
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 var soak = flag.Duration("soak", 5*time.Second, "how long the janitor is killed again and again")
@@ -91,7 +91,7 @@ func output(t *testing.T, path, variable string, args ...string) (stdout, stderr
 // TestKilledAtAnyMoment: kill -9 loses no token that is of use and blocks nobody: the next run finishes the work.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn, path := dial(t, url), program(t)
 	live := backlog(t, conn, 1000)
 	ends := time.Now().Add(*soak)
@@ -162,7 +162,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 // TestFiftyAtOnce: each row is deleted by one of them, and nobody fails. Who another one takes over from says so.
 func TestFiftyAtOnce(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn, path := dial(t, url), program(t)
 	const due = 5000
 	live := backlog(t, conn, due)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/migrations"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -38,7 +39,7 @@ func TestHostileFlagOfTheProgram(t *testing.T) {
 // TestHostileTableNames: whatever --table says, it names one table or none.
 func TestHostileTableNames(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn, path := dial(t, url), program(t)
 	live := backlog(t, conn, 30)
 	// A table that has such a name is worked on as any other.
@@ -112,7 +113,7 @@ func TestHostileDatabase(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			url := pgtemp.Head(t)
+			url := migrationstest.Head(t)
 			conn := dial(t, url)
 			backlog(t, conn, 30)
 			_, err := conn.Exec(t.Context(), strings.NewReplacer(
@@ -169,7 +170,7 @@ func TestRevisionInNoEncoding(t *testing.T) {
 	t.Cleanup(func() { _ = s.Drop(context.Background(), name) })
 	url := s.URL(name)
 	conn := dial(t, url)
-	if _, err := conn.Exec(t.Context(), usersSQL+`;`+migrations.History()[0].Up+`; UPDATE alembic_version SET version_num = E'005_\xff\xfe'`, pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err := conn.Exec(t.Context(), migrationstest.Users+`;`+migrations.History()[0].Up+`; UPDATE alembic_version SET version_num = E'005_\xff\xfe'`, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
 	live := backlog(t, conn, 30)

@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"janitor":           {},
 	"metrics":           {"janitor"},
 	"migrations":        {},
-	"migrations/pgtemp": {"migrations"},
+	"migrations/pgtemp": {},
 	"cmd/token-janitor": {"janitor", "metrics", "migrations", configRoom, scheduleRoom, statusRoom, textRoom},
 	"cmd/demo":          {"janitor", "migrations", "migrations/pgtemp", migrationstestRoom},
 

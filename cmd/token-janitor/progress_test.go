@@ -14,7 +14,7 @@ import (
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/janitor"
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 // TestProgressIsTold in a line each half minute, in the metrics at each batch, and no more
@@ -76,7 +76,7 @@ func TestProgressIsTold(t *testing.T) {
 // there once was, though nobody has counted since.
 func TestProgressAfterKill(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn := dial(t, url)
 	const due = 120_000
 	if _, err := conn.Exec(t.Context(), `ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`); err != nil {
@@ -142,7 +142,7 @@ func TestNightly(t *testing.T) {
 	for budget, stop := range map[string]janitor.StopReason{"--max-rows=700": janitor.StopMaxRows, "--max-run-time=400ms": janitor.StopMaxRunTime} {
 		t.Run(budget, func(t *testing.T) {
 			t.Parallel()
-			url := pgtemp.Head(t)
+			url := migrationstest.Head(t)
 			conn, path := dial(t, url), program(t)
 			const due = 9000
 			live := backlog(t, conn, due)

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/hyphagraph/token-janitor/migrations"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -126,7 +127,7 @@ var tokensSQL string
 
 func (s *stage) database(ts *testscript.TestScript, args []string) error {
 	create := map[string]func(testing.TB) string{
-		"empty": pgtemp.Empty, "users": pgtemp.Head, "head": pgtemp.Head, "tokens": pgtemp.Head,
+		"empty": pgtemp.Empty, "users": migrationstest.Head, "head": migrationstest.Head, "tokens": migrationstest.Head,
 	}[args[0]]
 	if create == nil {
 		return fmt.Errorf("no database is called %q", args[0])

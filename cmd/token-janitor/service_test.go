@@ -22,7 +22,7 @@ import (
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
 	"github.com/hyphagraph/token-janitor/migrations"
-	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 )
 
 // configure is what these flags, and nothing else, make of the configuration.
@@ -152,7 +152,7 @@ func page(t *testing.T, s *service, path string) string {
 // neither a lock nor a connection behind: the next tick goes on.
 func TestPanicInATick(t *testing.T) {
 	t.Parallel()
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	conn := dial(t, url)
 	if _, err := conn.Exec(t.Context(), tokensSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func dial(t *testing.T, url string) *pgx.Conn {
 
 // TestDaemonLeavesNoGoroutine; it is not parallel, for those of other tests would count.
 func TestDaemonLeavesNoGoroutine(t *testing.T) {
-	url := pgtemp.Head(t)
+	url := migrationstest.Head(t)
 	before := goleak.IgnoreCurrent()
 	s := testService(t, io.Discard, "--database-url="+url, "--run-on-start")
 	ctx, stop := context.WithCancel(t.Context())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -230,7 +231,7 @@ func TestWorksWith(t *testing.T) {
 			if !known {
 				t.Fatal("is not tried")
 			}
-			url := pgtemp.Head(t)
+			url := migrationstest.Head(t)
 			if p.table != "" {
 				url = pgtemp.Empty(t)
 			}

@@ -1,5 +1,5 @@
 // Package pgtemp starts throwaway PostgreSQL servers: what net/http/httptest is to net/http. A test asks for a
-// database with [Empty] or [Head]; a program that wants a server of its own calls [Start].
+// database with [Empty]; a program that wants a server of its own calls [Start].
 //
 // The server is a real one, found on this machine or fetched (see [Start]). It runs under a small shell process
 // that ends it and removes its files as soon as the process that started it is gone, by whatever way it went.

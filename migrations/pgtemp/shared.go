@@ -2,7 +2,6 @@ package pgtemp
 
 import (
 	"context"
-	_ "embed"
 	"flag"
 	"fmt"
 	"os"
@@ -12,16 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/hyphagraph/token-janitor/migrations"
 )
-
-// usersSQL makes what the API's revision 003_add_users leaves, version table included.
-//
-//go:embed users.sql
-var usersSQL string
 
 // shared is the one server of a test binary: the tests of a package cannot hand it to each other.
 var shared struct {
@@ -29,16 +19,10 @@ var shared struct {
 	server *Server
 	err    error
 
-	template    sync.Once
-	templateErr error
-
 	databases atomic.Int64
 }
 
-// headTemplate is the database that [Head] clones.
-const headTemplate = "head"
-
-// Main runs the tests of a package that uses [Shared], [Empty] or [Head], stops the shared server and exits:
+// Main runs the tests of a package that uses [Shared], [Empty] or [From], stops the shared server and exits:
 //
 //	func TestMain(m *testing.M) { pgtemp.Main(m) }
 //
@@ -75,22 +59,12 @@ func Shared(t testing.TB) *Server {
 // Empty returns the URL of a new empty database on the shared server, which goes with the test.
 func Empty(t testing.TB) string {
 	t.Helper()
-	return database(t, "template1")
+	return From(t, "template1")
 }
 
-// Head returns the URL of a new database on the shared server whose schema is at head: the tables users and
-// refresh_tokens, empty, and alembic_version at 004_add_refresh_tokens. It goes with the test.
-func Head(t testing.TB) string {
-	t.Helper()
-	s := Shared(t)
-	shared.template.Do(func() { shared.templateErr = makeHead(context.Background(), s) })
-	if shared.templateErr != nil {
-		t.Fatalf("pgtemp: make the database at head that tests get a copy of: %v", shared.templateErr)
-	}
-	return database(t, headTemplate)
-}
-
-func database(t testing.TB, template string) string {
+// From returns the URL of a new database on the shared server that is a copy of template, to which nobody may be
+// connected. It goes with the test.
+func From(t testing.TB, template string) string {
 	t.Helper()
 	s := Shared(t)
 	name := databaseName(t.Name(), shared.databases.Add(1))
@@ -115,22 +89,4 @@ func databaseName(test string, n int64) string {
 	}, strings.ToLower(test))
 	// PostgreSQL cuts names at 63 bytes; the number takes up to 20.
 	return fmt.Sprintf("%.40s_%d", slug, n)
-}
-
-func makeHead(ctx context.Context, s *Server) error {
-	if err := s.Create(ctx, headTemplate); err != nil {
-		return err
-	}
-	conn, err := pgx.Connect(ctx, s.URL(headTemplate))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, usersSQL); err != nil {
-		return fmt.Errorf("apply 003_add_users: %w", err)
-	}
-	if _, err := migrations.Ensure(ctx, conn, migrations.Names{Table: "refresh_tokens"}, migrations.Upgrade); err != nil {
-		return fmt.Errorf("apply %s: %w", migrations.Head, err)
-	}
-	return nil
 }

@@ -13,42 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func TestHeadIsAtHead(t *testing.T) {
-	t.Parallel()
-	conn := connect(t, Head(t))
-	for _, c := range []struct{ sql, want string }{
-		{"SELECT string_agg(version_num, ',') FROM alembic_version", "004_add_refresh_tokens"},
-		{"SELECT count(*)::text FROM users", "0"},
-		{"SELECT count(*)::text FROM refresh_tokens", "0"},
-		{
-			"SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'refresh_tokens'::regclass",
-			"ix_refresh_tokens_expires_at ix_refresh_tokens_token_hash ix_refresh_tokens_user_id refresh_tokens_pkey",
-		},
-		{"INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'a@example.org') RETURNING email", "a@example.org"},
-	} {
-		if got := ask(t, conn, c.sql); got != c.want {
-			t.Errorf("%s: %s, want %s", c.sql, got, c.want)
-		}
-	}
-}
-
 func TestDatabasesAreApart(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name  string
-		fresh func(testing.TB) string
-	}{
-		{"Empty", Empty},
-		{"Head", Head},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			one, other := connect(t, c.fresh(t)), connect(t, c.fresh(t))
-			run(t, one, "CREATE TABLE mine ()")
-			if got := ask(t, other, "SELECT count(*)::text FROM pg_class WHERE relname = 'mine'"); got != "0" {
-				t.Error("a table of one database shows in another")
-			}
-		})
+	one, other := connect(t, Empty(t)), connect(t, Empty(t))
+	run(t, one, "CREATE TABLE mine ()")
+	if got := ask(t, other, "SELECT count(*)::text FROM pg_class WHERE relname = 'mine'"); got != "0" {
+		t.Error("a table of one database shows in another")
 	}
 }
 
@@ -132,7 +102,7 @@ func TestDatabaseName(t *testing.T) {
 // Every test of a binary whose server does not start fails, each with the reason.
 func TestSharedServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	const tests = "TestHeadIsAtHead|TestServerIsAsDocumented|TestCreateCloneDrop"
+	const tests = "TestDatabasesAreApart|TestServerIsAsDocumented|TestCreateCloneDrop"
 	cmd := exec.Command(os.Args[0], "-test.run=^("+tests+")$")
 	cmd.Env = append(os.Environ(), binVariable+"=/no/such/folder")
 	out, err := cmd.CombinedOutput()
@@ -164,7 +134,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if err := os.WriteFile(binary, text, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "-test.v", "-test.run=^(TestHeadIsAtHead|TestStopLeavesNothing|TestServerEndsWithItsProcess)$/^kill$")
+	cmd := exec.Command(binary, "-test.v", "-test.run=^(TestDatabasesAreApart|TestStopLeavesNothing|TestServerEndsWithItsProcess)$/^kill$")
 	detach(cmd, who)
 	cmd.Dir = dir
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "HOME=") })
