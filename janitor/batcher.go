@@ -144,7 +144,7 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 		if err != nil {
 			*w.rows = 0 // what was read before the error is not committed
 			if b.session.inDoubt(err) {
-				b.totals.uncertain = w.most // or it is
+				b.totals.uncertain = w.most // unless its commit went through
 			}
 		}
 		b.rest = b.pace.after(began, took, *w.rows)
@@ -156,10 +156,10 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 			}
 		case lockNotAvailable:
 			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
-				if locked, unknown := b.tableLocked(ctx); locked || unknown != nil {
+				if locked, err := b.tableLocked(ctx); locked || err != nil {
 					return took, stopped(StopTableLocked)
 				}
-				b.lockTimeouts = 0 // rows of it are
+				b.lockTimeouts = 0 // only rows of it are locked
 			}
 			return took, err
 		case queryCanceled:

@@ -20,7 +20,7 @@ type cadence struct {
 }
 
 // planRevoked decides which index the revoked pass follows, and whether this run does it. Where an index
-// leads with revoked_at, the pass costs what it deletes: err is why it is not the revoked pass.
+// leads with revoked_at, the pass costs what it deletes: err is why it cannot follow one, nil = it can.
 func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error, known facts) error {
 	cutoffs, expires := r.clocks.cutoffs, r.columns.expires
 	if _, unusable := errors.AsType[*planError](err); unusable {
@@ -29,7 +29,7 @@ func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error
 			r.cadence.leftOut = true
 			return nil
 		}
-		// Without one, it reads each live row once. A row that was revoked before the cutoff was
+		// Without such an index it reads each live row once. A row that was revoked before the cutoff was
 		// made before it, and expires within a token's life from then.
 		until := expires.kind.forever()
 		if r.TokenLifetime > 0 {

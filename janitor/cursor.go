@@ -16,7 +16,7 @@ const (
 type cursor struct {
 	start      string
 	at         string // all rows below have been dealt with
-	resumeFrom string // the highest key below which no due row was left
+	resumeFrom string // the highest key below which no due row is known to be left; the next run looks there first
 	leftBelow  int64  // due rows that were left below at
 }
 

@@ -31,7 +31,7 @@ type deleter struct {
 	batcher *batcher
 	picker  *picker
 	keys    *keyPicker // nil = rows are picked by their place
-	family  *family    // nil = the table has no keys onto itself, or they are not in the way
+	family  *family    // nil = no foreign key of the table onto itself refuses a deletion
 
 	hasListed        bool // rows were picked by their place
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
@@ -40,7 +40,8 @@ type deleter struct {
 
 // clear deletes what is due in a region (a dry run counts it), in one batch. Where that cannot
 // be, because a row is locked or referenced, because something keeps one, or because there are
-// too many or the budget may end within the region, it lists the rows and picks them.
+// too many or the budget may end within the region, it lists the rows and picks them. So it does after
+// a DELETE that timed out.
 func (d *deleter) clear(ctx context.Context, r region) (cleared, error) {
 	if d.batcher.budget() >= int64(r.rows) && (d.batcher.DryRun || !r.oversize && !d.hasDeleteTrigger && !d.expectFailures) {
 		c, err := d.whole(ctx, r)

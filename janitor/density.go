@@ -42,10 +42,11 @@ func (p *pass) sweep() reader {
 // order that need not be the heap's. Not where a budget may end the run, nor from a floor: the next
 // run would begin at the first block again. Nor in a dry run, which would count again what its
 // windows have counted; nor through live rows at a low rate, where a window looks at more of them
-// than a batch of blocks.
+// than a batch of blocks; nor where the partitions are so many that a block of each holds more than a
+// batch may, for then rows would be listed and picked.
 func (p *pass) maySweep() bool {
 	return p.deleter.keys == nil && (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
-		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun
+		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun && p.heap.usual() <= int64(p.batcher.pace.max)
 }
 
 // sweepIfDense turns windows into a sweep if the pass has read enough of them and its rows are

@@ -13,7 +13,7 @@
 //	tie           many rows of one key                   blocks, then afterTie
 //	afterTie      next key                               windows
 //	afterTie      no key before the end                  end; a tie, if keys at infinity remain
-//	blocks        blocks cleared                         blocks; after the last, what they were for
+//	blocks        blocks cleared                         blocks; after the last, the reader that asked for them
 //	sweep         blocks cleared                         sweep
 //	sweep         rows of the other rule met             the same blocks for that rule, then sweep
 //	sweep         sweep ended                            countByBlock, for both rules
@@ -23,11 +23,13 @@
 //	countByBlock  due rows counted                       end; restart with windows, if any was missed
 //	countByBlock  the table was rewritten                restart with windows
 //	tie           listed rows vanished                   the same step again, as for any reader
-//	windows       timed out over dead entries            restart with a sweep, as tie and afterTie
+//	windows       timed out over dead entries            restart with a sweep, also from tie and afterTie
 //
-// Any step that times out is taken again, over fewer rows. A pass that read the heap, or whose
-// listed rows vanished, may have missed rows that moved meanwhile: there, countByIndex or
-// countByBlock comes before the end. What it cannot verify in time, the Result calls unverified.
+// A DELETE that times out is not repeated: its rows are listed and picked. Any other step that times
+// out is taken again, over fewer rows; a count that does so twice ends the pass. A pass that read the
+// heap, or whose listed rows vanished, may have missed rows that moved meanwhile, or were rewritten:
+// there, countByIndex or countByBlock comes before the end. What it cannot verify in time, the Result
+// calls unverified.
 //
 // A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
 // batch. Where a row is locked or fails the statement, or the region may hold too many rows, its
@@ -50,7 +52,8 @@ import (
 
 // Run does one run: it deletes what is due from s.Table, over conn, expired tokens first, then
 // revoked ones, in short batches, and returns what it did. The Result is true also beside an error.
-// When ctx ends, Run ends after the batch in flight, with StopCancelled and no error.
+// When ctx ends, Run ends after the batch in flight and a look at what is left, with StopCancelled and
+// no error.
 //
 // The connection has to be in a mode without named prepared statements (pgx.QueryExecModeExec) to
 // work through PgBouncer, and must not be in a transaction.

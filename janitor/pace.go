@@ -159,6 +159,6 @@ func (p *pace) learnFixed(took time.Duration, deleted int64) {
 	}
 }
 
-// shrink is for a batch that the server refused for its length. By a quarter, for each costs as much
-// as a statement may take.
+// shrink cuts the window to a quarter after a batch that the server cancelled for its length: each such
+// batch costs as much as a statement may take.
 func (p *pace) shrink() { p.rows, p.known = min(max(p.rows/4, 1), p.max), true }

@@ -88,7 +88,7 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 	switch r := p.reader.(type) {
 	case countByIndex:
 		if n > 1 {
-			p.finish(ctx) // the doubt remains
+			p.reader = p.finish(ctx) // the doubt remains
 		}
 		return nil
 	case countByBlock:
@@ -96,16 +96,16 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 			if r.companion != nil {
 				p.companion.tally = tally{} // it reads for itself
 			}
-			p.finish(ctx)
+			p.reader = p.finish(ctx)
 		}
 		return nil
 	}
 	if err := p.checkIndex(ctx); err != nil || n < 2 {
 		return err
 	}
-	if p.deleter.keys == nil && p.reader.deadEntriesAhead(ctx) {
+	if r, ok := p.reader.(alongIndex); ok && p.deleter.keys == nil && r.deadEntriesAhead(ctx) {
 		before := p.reader
-		p.restart(p.sweep())
+		p.reader = p.restart(p.sweep())
 		p.noteTransition(before, deadEntries)
 		return nil
 	}
@@ -116,16 +116,16 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 // checkIndex returns a *planError if the pass reads along an index that is gone by now: each batch
 // would read the whole table.
 func (p *pass) checkIndex(ctx context.Context) error {
-	switch p.reader.(type) {
-	case windows, tie, afterTie:
-		p.indexChecked = time.Now()
-		err := p.requireIndex(ctx, p.cursor.at)
-		if _, gone := errors.AsType[*planError](err); gone {
-			return fmt.Errorf("an index was dropped during the run: %w", err)
-		}
-		if _, stop := errors.AsType[stopped](err); stop {
-			return err
-		}
+	if _, along := p.reader.(alongIndex); !along {
+		return nil
+	}
+	p.indexChecked = time.Now()
+	err := p.requireIndex(ctx, p.cursor.at)
+	if _, gone := errors.AsType[*planError](err); gone {
+		return fmt.Errorf("an index was dropped during the run: %w", err)
+	}
+	if _, stop := errors.AsType[stopped](err); stop {
+		return err
 	}
 	return nil
 }
@@ -139,8 +139,8 @@ func (p *pass) record(ctx context.Context, f found) {
 	of.tally.add(f.tally)
 	of.batcher.counted = of.counted()
 	if _, sweeping := p.reader.(sweep); of == p && !sweeping && f.tally.left.Total() > 0 && p.tally.oldest == 0 {
-		// In windows by expires_at the first row that is left is the oldest. A sweep looks at its
-		// end: before, most of what is due has yet to go.
+		// In windows in the order of the rule's column the first row that is left is the oldest. A sweep
+		// looks at its end: before, most of what is due has yet to go.
 		p.noteOldest(ctx, oldestAmong)
 	}
 }
@@ -177,11 +177,11 @@ func (p *pass) complete() bool {
 	return p.reader == nil && p.missed.why == "" && p.tally.left.Locked == 0
 }
 
-// finish ends a pass all of whose rows were in a sweep.
-func (p *pass) finish(ctx context.Context) {
+// finish ends the pass where it is: no reader comes next.
+func (p *pass) finish(ctx context.Context) reader {
 	if p.tally.left.Total() > 0 {
 		p.noteOldest(ctx, OverdueCap)
 	}
 	p.raise(p.until)
-	p.reader = nil
+	return nil
 }

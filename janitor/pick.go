@@ -48,7 +48,7 @@ func (p *places) scan(rows pgx.Rows) error {
 }
 
 // picker deletes listed rows that can go and counts the others by what keeps them. Locked rows
-// are skipped. A row that another table references, that a trigger refuses to let go, or that takes
+// are skipped. A row that a foreign key references, that a trigger refuses to let go, or that takes
 // longer than a statement may, fails its whole statement, so it is isolated, and its neighbours go.
 type picker struct {
 	reason  Reason

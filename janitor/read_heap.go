@@ -89,8 +89,6 @@ func (b blocks) step(ctx context.Context) (found, error) {
 	return found{event: blocksCleared, reason: b.reason, deleted: c.deleted, vanished: c.vanished, tally: c.tally, blocks: rest}, err
 }
 
-func (b blocks) deadEntriesAhead(context.Context) bool { return false }
-
 // sweep reads the whole heap, for both rules if there is a companion.
 type sweep struct {
 	*scan
@@ -111,8 +109,6 @@ func (s sweep) step(ctx context.Context) (found, error) {
 	}
 	return f, err
 }
-
-func (s sweep) deadEntriesAhead(context.Context) bool { return false }
 
 // end looks whether the table was rewritten under the sweep.
 func (s sweep) end(ctx context.Context) (found, error) {

@@ -13,6 +13,10 @@ type reader interface {
 	// step clears one region, in one batch or its rows one by one, and returns what it found. What
 	// it found counts beside an error that ends the run; a step that is taken again counts again.
 	step(context.Context) (found, error)
+}
+
+// alongIndex is a reader that follows the index of the pass.
+type alongIndex interface {
 	// deadEntriesAhead reports whether a step that timed out did so because of the dead index
 	// entries before it: more than can be passed in that time, as after millions of deletions
 	// that no vacuum could clean up yet. Then a smaller region is no help.
@@ -35,7 +39,7 @@ const (
 	rewritten     event = "the table was rewritten"
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
-	rowsVanished  event = "listed rows vanished" // found by the pass, as the two below
+	rowsVanished  event = "listed rows vanished" // found by the pass, as the three below
 	belowUnknown  event = "unknown whether rows lie below the floor"
 	rowsDense     event = "the rows are dense"
 	deadEntries   event = "timed out over dead entries"
@@ -51,11 +55,11 @@ type found struct {
 	// vanished is how many listed rows were no longer due at their place.
 	vanished int64
 	tally    tally
-	blocks   blockRange // of tieTooLarge, blocksCleared and otherRuleMet: what is still to read
+	blocks   blockRange // of tieTooLarge, blocksCleared, otherRuleMet and countedBlocks: what is still to read
 	met      blockRange // of otherRuleMet: where
 	heap     heap       // of sweepEnded and rewritten: as it is now
 
-	remaining, companionRemaining int64 // of counted: due rows, by each rule of a sweep
+	remaining, companionRemaining int64 // of counted and countedBlocks: due rows, by each rule of a sweep
 }
 
 // fewTied is how many rows of one key are listed along the index. Of more, the heap blocks between
@@ -164,8 +168,8 @@ func (t tie) deadEntriesAhead(ctx context.Context) bool {
 // extent is how many rows the key has, counted to one more than are few, and the range of heap
 // blocks that holds them: the whole heap where there are several, whose block numbers overlap, or
 // where the index has the rows in another order. (An index that was built before PostgreSQL 12 and
-// carried over since gives no sign of that: then the range may be short, and the next run that
-// begins at the start reads on.)
+// carried over since gives no sign of that: then the range may be short, and the count at the end
+// of the pass finds what was missed.)
 func (t tie) extent(ctx context.Context) (rows int64, blocks blockRange, err error) {
 	var low, high *string
 	var inOrder bool

@@ -7,7 +7,7 @@ type Outcome string
 
 // The outcomes.
 const (
-	Drained Outcome = "drained" // nothing that is due is left
+	Drained Outcome = "drained" // nothing is left that was due when the run began; see RevokedLeftOut
 	Partial Outcome = "partial" // rows that are due are left; StopReason says why
 	Skipped Outcome = "skipped" // another janitor is at work on the table
 	Failed  Outcome = "failed"  // an error ended the run; what it deleted before is deleted
@@ -61,7 +61,7 @@ func (c *Counts) of(r Reason) *int64 {
 // Left counts due rows that a run had to leave behind, by what held them.
 type Left struct {
 	Locked     int64 `json:"locked"`     // another transaction holds the row
-	Referenced int64 `json:"referenced"` // another table's foreign key still points at it
+	Referenced int64 `json:"referenced"` // a foreign key, of another table or its own, still points at it
 	Refused    int64 `json:"refused"`    // a trigger, a rule or another constraint keeps it
 	Slow       int64 `json:"slow"`       // its deletion takes longer than Settings.StatementTimeout
 }

@@ -36,8 +36,9 @@ type Settings struct {
 
 	// Floors, from the Result of an earlier run, lets this one begin where nothing was
 	// left to do below, if it takes too long to see that this is still so: the index
-	// holds an entry for every row that is deleted and not yet vacuumed. Then a row that
-	// came to lie below since is not seen: leave Floors empty now and then.
+	// holds an entry for every row that is deleted and not yet vacuumed. Then the run counts at
+	// its end what lies below, and is unverified if that takes too long as well: leave Floors
+	// empty now and then.
 	Floors map[Reason]string
 
 	// RevokedDone, from the Result of an earlier run, and NextRun, when the next one begins at the
@@ -70,7 +71,7 @@ type Batch struct {
 	Pass   Reason        // under way: a sweep by expiry deletes revoked ones as well
 	Rows   int64         // rows deleted, or counted by a dry run
 	Window int           // rows the window was cut for
-	Took   time.Duration // the round trip
+	Took   time.Duration // the round trip; a batch of families that deletes by both rules is told once for each, with all of it
 	Done   Counts        // the run's total so far
 	About  int64         // rows due in this pass from its beginning, by the planner's estimate or, later, a sample; -1 = unknown
 }

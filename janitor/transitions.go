@@ -45,21 +45,19 @@ func (p *pass) next(ctx context.Context, f found) reader {
 			return blocks{r.companion, r.companion.sql.blocks, "", f.met, r}
 		case rewritten:
 			*p.heap = f.heap
-			p.restart(p.at(p.cursor.start))
-			return p.reader
+			return p.restart(p.at(p.cursor.start))
 		case sweepEnded:
 			return p.afterSweep(ctx, r, f)
 		}
 		r.left = f.blocks
 		return r
 	case countByIndex:
-		return p.afterCount(ctx, f)
+		return p.settle(ctx, f.remaining)
 	case countByBlock:
 		if f.event == rewritten {
 			*p.heap = f.heap
 			p.missed.rounds++
-			p.restart(p.at(p.cursor.start))
-			return p.reader
+			return p.restart(p.at(p.cursor.start))
 		}
 		if f.event == countedBlocks {
 			r.left = f.blocks
@@ -70,9 +68,9 @@ func (p *pass) next(ctx context.Context, f found) reader {
 			return r
 		}
 		if r.companion != nil {
-			p.companion.settleSweep(ctx, f.companionRemaining)
+			p.companion.reader = p.companion.settle(ctx, f.companionRemaining)
 		}
-		return p.afterCount(ctx, f)
+		return p.settle(ctx, f.remaining)
 	}
 	panic(fmt.Sprintf("no reader comes after %T", p.reader))
 }
@@ -128,8 +126,7 @@ func (p *pass) verify(ctx context.Context) reader {
 // afterSweep counts what the sweep may have missed, for both rules at once.
 func (p *pass) afterSweep(ctx context.Context, r sweep, f found) reader {
 	if p.batcher.DryRun {
-		p.finish(ctx)
-		return nil
+		return p.finish(ctx)
 	}
 	*p.heap = f.heap
 	count := countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
@@ -139,40 +136,31 @@ func (p *pass) afterSweep(ctx context.Context, r sweep, f found) reader {
 	return count
 }
 
-// afterCount ends the pass if nothing was missed, and reads along the index from the start
-// otherwise.
-func (p *pass) afterCount(ctx context.Context, f found) reader {
-	p.settleSweep(ctx, f.remaining)
-	return p.reader
-}
-
-// settleSweep compares the due rows that are still there with those that were left.
-func (p *pass) settleSweep(ctx context.Context, remaining int64) {
+// settle compares the due rows that are still there with those that were left: the pass ends if none
+// was missed, and reads along the index from the start otherwise.
+func (p *pass) settle(ctx context.Context, remaining int64) reader {
+	p.missed.why = ""
 	if remaining <= p.tally.left.Total() {
-		p.missed.why = ""
-		p.finish(ctx)
-		return
+		return p.finish(ctx)
 	}
 	if p.missed.rounds++; p.missed.rounds >= maxRounds {
 		p.missed.why = rowsVanished
-		p.finish(ctx)
-		return
+		return p.finish(ctx)
 	}
-	p.missed.why = ""
 	p.cursor.resumeFrom = p.cursor.start
-	p.restart(p.at(p.cursor.start))
+	return p.restart(p.at(p.cursor.start))
 }
 
 // maxRounds is how often a pass is read, if rows keep moving.
 const maxRounds = 4
 
-// restart begins the pass again: what it has counted it will meet again.
-func (p *pass) restart(r reader) {
+// restart begins the pass again with a reader: what it has counted it will meet again.
+func (p *pass) restart(r reader) reader {
 	if p.companion != nil && p.companion.reader != nil {
 		p.companion.tally = tally{}
 	}
 	p.tally = tally{}
 	p.batcher.counted = p.counted()
 	p.cursor.at, p.cursor.leftBelow = p.cursor.start, 0
-	p.reader = r
+	return r
 }

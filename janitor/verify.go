@@ -25,8 +25,6 @@ func (c countByIndex) step(ctx context.Context) (found, error) {
 	return f, nil
 }
 
-func (c countByIndex) deadEntriesAhead(context.Context) bool { return false }
-
 // countByBlock counts the due rows of all blocks, for both rules after a sweep of both.
 type countByBlock struct {
 	*scan
@@ -71,8 +69,6 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 	}
 	return f, nil
 }
-
-func (c countByBlock) deadEntriesAhead(context.Context) bool { return false }
 
 // noteRewrite notes that rows may have been missed if the table was rewritten while listed rows were
 // picked: where one of them lay, another may lie by then that is due as well, and goes in its place.

@@ -55,7 +55,7 @@ func (d *daemon) serve(ctx context.Context) int {
 	select {
 	case <-worked:
 	case <-ending.Done():
-		d.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", d.ShutdownTimeout)
+		d.log.Error("the run did not end within --shutdown-timeout", "shutdown_timeout", d.ShutdownTimeout)
 		return exitFailed
 	}
 	if err := server.Shutdown(ending); err != nil {

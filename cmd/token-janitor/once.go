@@ -33,7 +33,7 @@ func (s *service) once(ctx context.Context) int {
 	select {
 	case <-worked:
 	case <-overtime(ctx, s.ShutdownTimeout):
-		s.log.Error("the batch in flight did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
+		s.log.Error("the run did not end within --shutdown-timeout", "shutdown_timeout", s.ShutdownTimeout)
 		return exitFailed
 	}
 	if s.summarized && err != nil && err.Error() == s.told.waitedFor { // a line above

@@ -72,8 +72,8 @@ func newService(cfg config.Config) *service {
 	return s
 }
 
-// startAgain is how long the floors of the last run serve. Below them a row turns up
-// only by hand; once a day somebody has a look: at each run of a nightly schedule, jitter or not.
+// startAgain is how long the floors of the last run are trusted. A row appears below them only by hand,
+// so one run a day begins at the start: each run of a nightly schedule, jitter or not.
 const startAgain = 23 * time.Hour
 
 // tick does one run: connect, check the schema, run. What became of it goes to metrics,
@@ -98,7 +98,7 @@ func (s *service) tick(ctx context.Context, attempt func(context.Context) (janit
 }
 
 // attempt is a tick up to its result, which is empty if there was no run. It only
-// checks the schema: whoever takes it back a step while the daemon runs means it.
+// checks the schema: someone who downgrades it while the daemon runs does so on purpose.
 func (s *service) attempt(ctx context.Context) (res janitor.Result, state migrations.State, err error) {
 	err = s.connected(ctx, func(conn *pgx.Conn) error {
 		if state, err = s.ensure(ctx, conn, migrations.Check); err != nil {
