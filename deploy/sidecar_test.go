@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
@@ -15,6 +16,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
+
+// kustomizing is held while kustomize runs: it keeps the schema of Kubernetes in a variable of its package.
+var kustomizing sync.Mutex
 
 // kustomize builds a kustomization of these files, beside which the folder of ours is called token-janitor, as kubectl -k does.
 func kustomize(t *testing.T, files map[string]string) (resmap.ResMap, error) {
@@ -31,6 +35,8 @@ func kustomize(t *testing.T, files map[string]string) (resmap.ResMap, error) {
 			t.Fatal(err)
 		}
 	}
+	kustomizing.Lock()
+	defer kustomizing.Unlock()
 	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, "mine"))
 }
 
