@@ -47,10 +47,7 @@ func TestDeadEntries(t *testing.T) {
 			tab, s := newTable(t), settings()
 			tab.taken = &recorder{}
 			tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
-			for _, index := range []string{"token_hash", "user_id"} { // they take time to fill
-				tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
-			}
-			tab.exec(variant.index)
+			tab.dropIndexes()
 			// Those are due by the other rule, or live, that are not by this one.
 			fill := func(n int, at, other string) {
 				if variant.byRevoked {
@@ -68,12 +65,14 @@ func TestDeadEntries(t *testing.T) {
 				tab.fill(100, constant(week), "true", constant(-2*week))
 			}
 			tab.insert(token{name: "live", expires: at(week)}, token{name: "expires at the cutoff", expires: at(-time.Hour)})
+			tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
+			tab.exec(variant.index)
 			forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
 			defer forgotten.Close(t.Context())
 			tab.exec(`DELETE FROM refresh_tokens WHERE ` + variant.key + ` >= '` + at(-4*week) + `' AND ` + variant.key + ` < '` + at(-week-2*time.Hour) + `'`)
-			s.StatementTimeout = 100 * time.Millisecond
+			s.StatementTimeout = 200 * time.Millisecond
 			impatient := tab.other()
-			impatient.exec(`SET enable_seqscan = off; SET statement_timeout = '100ms'`, pgx.QueryExecModeSimpleProtocol)
+			impatient.exec(`SET enable_seqscan = off; SET statement_timeout = '200ms'`, pgx.QueryExecModeSimpleProtocol)
 			if _, err := impatient.Exec(t.Context(), `SELECT FROM refresh_tokens WHERE `+variant.key+` > $1 AND `+variant.cut+` ORDER BY `+variant.key+` LIMIT 1`, at(-52*week)); sqlState(err) != queryCanceled {
 				t.Errorf("the dead entries are in nobody's way: this proves nothing (%v)", err)
 			}
@@ -101,17 +100,16 @@ func TestDeadEntriesAtInfinity(t *testing.T) {
 	tab, s := newTable(t), settings()
 	tab.taken = &recorder{}
 	tab.exec(`ALTER TABLE refresh_tokens SET (autovacuum_enabled = off)`)
-	for _, index := range []string{"token_hash", "user_id"} {
-		tab.exec(`DROP INDEX ix_refresh_tokens_` + index)
-	}
+	tab.dropIndexes()
 	const due = 300
 	tab.fill(1_000_000, "'infinity'", "true", constant(-4*week))
 	tab.fill(due, "'infinity'", "true", constant(-2*week))
 	tab.insert(token{name: "live", expires: forever}, token{name: "revoked lately", expires: forever, revoked: true, revokedAt: at(-time.Hour)})
+	tab.exec(`CREATE INDEX ON refresh_tokens (expires_at)`)
 	forgotten := tab.hold(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`)
 	defer forgotten.Close(t.Context())
 	tab.exec(`DELETE FROM refresh_tokens WHERE revoked_at < '` + at(-3*week) + `'`)
-	s.StatementTimeout = 100 * time.Millisecond
+	s.StatementTimeout = 200 * time.Millisecond
 	expect{stop: StopDrained, deleted: Counts{Revoked: due}}.of(t, "run", tab.run(s))
 	tab.survive("live", "revoked lately")
 	tab.taken.require(t, transition{"tie", deadEntries, "sweep"})

@@ -47,8 +47,8 @@ func TestRowsCostMilliseconds(t *testing.T) {
 		due  int
 		most int // rows in a window, once it is found
 	}{
-		{"3 ms", 3 * time.Millisecond, 200, 20},
-		{"40 ms", 40 * time.Millisecond, 30, 2},
+		{"3 ms", 3 * time.Millisecond, 200, 40},
+		{"40 ms", 40 * time.Millisecond, 30, 4},
 	} {
 		for _, rule := range Reasons {
 			t.Run(fmt.Sprintf("%s, %s", tt.name, rule), func(t *testing.T) {
