@@ -307,7 +307,7 @@ func TestImplausibleEpoch(t *testing.T) {
 // A name of the catalogue needs no quotes in Settings, whatever is in it.
 func TestStrangeColumns(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{`expiresAt`, `select`, `a "quoted" name`, `it's; --`, `@rows`, `:key`, `até`, `expires.at`, `(x`, `expires_at`, `at`, `due`, `key`, `ctid2`} {
+	for _, name := range []string{`expiresAt`, `select`, `a "quoted" name`, `it's; --`, `@rows`, `:key`, `até`, `expires.at`, `(x`, `expires_at`, `at`, `due`, `key`, `ctid2`, `part`, `place`, `parts`, `places`, `listed`, `free`, `deleted`, `edges`, `onto_part`, `t`, `l`, `e`, `n`, `c1`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
@@ -320,6 +320,21 @@ func TestStrangeColumns(t *testing.T) {
 			s.BatchMaxRows = 1 // ties as well
 			expect{stop: StopDrained, deleted: Counts{Expired: 1, Revoked: 1}}.of(t, "run", tab.run(s))
 			tab.leaves("live")
+
+			// Row by row, and by families.
+			tab.exec(`ALTER TABLE "Sessions" ADD id int GENERATED ALWAYS AS IDENTITY UNIQUE, ADD "Parent" int REFERENCES "Sessions" (id)`)
+			tab.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.name = 'kept' THEN RAISE 'kept'; END IF; RETURN OLD; END $$`)
+			tab.exec(`CREATE TRIGGER refuse AFTER DELETE ON "Sessions" FOR EACH ROW EXECUTE FUNCTION refuse()`)
+			for _, name := range []string{"due", "kept", "due", "parent"} {
+				tab.add(name, "'"+at(-2*time.Hour)+"'", "NULL")
+			}
+			tab.add("child", "'"+at(-90*time.Minute)+"'", "NULL")
+			tab.exec(`UPDATE "Sessions" SET "Parent" = (SELECT id FROM "Sessions" WHERE name = 'parent') WHERE name IN ('child', 'live')`)
+			s.BatchMaxRows = 100
+			expect{stop: StopLeft, deleted: Counts{Expired: 3}, left: Left{Referenced: 1, Refused: 1}}.of(t, "row by row", tab.run(s))
+			tab.leaves("kept", "live", "parent")
+
+			tab.exec(`ALTER TABLE "Sessions" DROP "Parent"`)
 			tab.exec(`DROP INDEX "Sessions_` + strings.ReplaceAll(name, `"`, `""`) + `_idx"`)
 			if _, err := tab.runAt(t.Context(), noon, s); err == nil || !strings.Contains(err.Error(), `ON "public"."Sessions" (`+quoted(name)+`)`) {
 				t.Errorf("without an index: %v", err)

@@ -6,24 +6,24 @@
 -- the server does not allow that; then the DELETE waits for lock_timeout.
 -- Index: none; each row is fetched by its place (a TID scan).
 WITH listed AS MATERIALIZED (
-    SELECT part::oid, place
-      FROM ROWS FROM (pg_catalog.unnest(:'parts'::bigint[]), pg_catalog.unnest(:'places'::text[]::tid[])) AS l (part, place)
+    SELECT of_part::oid, at_place
+      FROM ROWS FROM (pg_catalog.unnest(:'parts'::bigint[]), pg_catalog.unnest(:'places'::text[]::tid[])) AS l (of_part, at_place)
 ), due AS MATERIALIZED (
     SELECT 1
       FROM listed
-      JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
+      JOIN :table AS t ON t.ctid = listed.at_place AND t.tableoid = listed.of_part
      WHERE (:rule) IS TRUE
 ), free AS MATERIALIZED (
-    SELECT listed.part, listed.place
+    SELECT listed.of_part, listed.at_place
       FROM listed
-      JOIN :table AS t ON t.ctid = listed.place AND t.tableoid = listed.part
+      JOIN :table AS t ON t.ctid = listed.at_place AND t.tableoid = listed.of_part
      WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
        AND (:rule) IS TRUE
      :lock
 ), deleted AS (
     DELETE FROM :table AS t
      USING free
-     WHERE t.ctid = free.place AND t.tableoid = free.part
+     WHERE t.ctid = free.at_place AND t.tableoid = free.of_part
        AND (:rule) IS TRUE
     RETURNING 1
 )

@@ -11,8 +11,8 @@ WITH RECURSIVE edges AS (
     SELECT t.tableoid AS part, t.ctid AS place, NULL::oid AS onto_part, NULL::tid AS onto_place,
            CASE WHEN (:expired) IS TRUE THEN 'expired' WHEN (:revoked) IS TRUE THEN 'revoked' END AS due,
            :columns
-      FROM ROWS FROM (pg_catalog.unnest(:'parts'::bigint[]), pg_catalog.unnest(:'places'::text[]::tid[])) AS l (part, place)
-      JOIN :table AS t ON t.ctid = l.place AND t.tableoid = l.part::oid
+      FROM ROWS FROM (pg_catalog.unnest(:'parts'::bigint[]), pg_catalog.unnest(:'places'::text[]::tid[])) AS l (of_part, at_place)
+      JOIN :table AS t ON t.ctid = l.at_place AND t.tableoid = l.of_part::oid
      WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
        AND ((:expired) IS TRUE OR (:revoked) IS TRUE)
      UNION
