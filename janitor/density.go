@@ -46,7 +46,7 @@ func (p *pass) sweep() reader {
 // batch may, for then rows would be listed and picked.
 func (p *pass) maySweep() bool {
 	return p.deleter.keys == nil && (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
-		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun && p.heap.usual() <= int64(p.batcher.pace.max)
+		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun && p.heap.usual() <= int64(max(scanRows, p.batcher.pace.max))
 }
 
 // sweepIfDense turns windows into a sweep if the pass has read enough of them and its rows are
