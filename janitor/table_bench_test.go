@@ -125,7 +125,7 @@ func (tab *table) drop() {
 func (tab *table) copy(from, to string) {
 	tab.t.Helper()
 	_ = tab.Close(tab.t.Context())
-	if err := tab.server.Copy(tab.t.Context(), to, from); err != nil {
+	if err := tab.server.Replace(tab.t.Context(), to, from); err != nil {
 		tab.t.Fatal(err)
 	}
 }

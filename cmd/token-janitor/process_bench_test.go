@@ -142,7 +142,7 @@ func (s *site) connect() {
 func (s *site) copy(from, to string) {
 	s.b.Helper()
 	_ = s.Close(s.b.Context())
-	if err := s.server.Copy(s.b.Context(), to, from); err != nil {
+	if err := s.server.Replace(s.b.Context(), to, from); err != nil {
 		s.b.Fatal(err)
 	}
 	s.connect()
