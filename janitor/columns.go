@@ -139,7 +139,7 @@ func (c column) sql() string { return quoted(c.name) }
 // earliest is the smallest key that may ever be due, and forever the largest that there is.
 func (k kind) earliest() string {
 	if k.unit > 0 {
-		return "1" // 0 and below never expire
+		return strconv.FormatInt(plausibleFrom*int64(time.Second/k.unit), 10)
 	}
 	return earliest
 }
@@ -240,11 +240,12 @@ func (c columns) rule(reason Reason) string {
 		"expires": c.expires.sql(), "expires_type": c.expires.kind.sql,
 		"revoked": c.revoked, "revoked_at": c.revokedAt.sql(), "revoked_at_type": c.revokedAt.kind.sql,
 	}, nil)
+	// 0 and below never expire. What lies before the year 2000 is in another unit, and may be of use.
 	if c.expires.kind.unit > 0 {
-		text += " AND " + c.expires.sql() + " > 0"
+		text += " AND " + c.expires.sql() + " >= " + c.expires.kind.earliest()
 	}
 	if reason == Revoked && c.revokedAt.kind.unit > 0 {
-		text += " AND " + c.revokedAt.sql() + " > 0"
+		text += " AND " + c.revokedAt.sql() + " >= " + c.revokedAt.kind.earliest()
 	}
 	return text
 }

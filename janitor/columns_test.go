@@ -304,6 +304,26 @@ func TestImplausibleEpoch(t *testing.T) {
 	}
 }
 
+// Where a column has values of two units, as after the API has changed its mind, those of the other one stay.
+func TestTwoUnits(t *testing.T) {
+	t.Parallel()
+	tab := newTable(t)
+	tab.makeOther(`expires bigint, revoked bigint`, `expires`)
+	in := func(d time.Duration, unit time.Duration) string { return fmt.Sprint(noon.Add(d).UnixNano() / int64(unit)) }
+	tab.add("due", in(-2*time.Hour, time.Millisecond), "NULL")
+	tab.add("revoked", in(week, time.Millisecond), in(-2*week, time.Millisecond))
+	for range 10 {
+		tab.add("live", in(week, time.Millisecond), "NULL")
+		tab.add("revoked today", in(week, time.Millisecond), in(-time.Hour, time.Millisecond))
+	}
+	tab.add("live, in seconds", in(week, time.Second), "NULL")
+	tab.add("revoked a minute ago, in seconds", in(week, time.Millisecond), in(-time.Minute, time.Second))
+	s := other(Columns{Expires: "expires", RevokedAt: "revoked"})
+	s.Epoch = Milliseconds
+	expect{stop: StopDrained, deleted: Counts{Expired: 1, Revoked: 1}}.of(t, "run", tab.run(s))
+	tab.leaves(append(slices.Repeat([]string{"live", "revoked today"}, 10), "live, in seconds", "revoked a minute ago, in seconds")...)
+}
+
 // A name of the catalogue needs no quotes in Settings, whatever is in it.
 func TestStrangeColumns(t *testing.T) {
 	t.Parallel()
