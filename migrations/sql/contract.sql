@@ -105,8 +105,8 @@ WITH tokens AS (
 
     UNION ALL
     SELECT 20 + f.ord, format('column %I is %s, and --timestamp-zone is not given', f.name, f.is),
-           format('--timestamp-zone ZONE, the one that it is written in, such as UTC (not first: ALTER TABLE %s ALTER COLUMN %I TYPE timestamptz '
-                  'USING %2$I AT TIME ZONE ''ZONE'', which rewrites the table under ACCESS EXCLUSIVE: nobody reads it meanwhile)', t.name, f.name)
+           format('--timestamp-zone ZONE, the one that it is written in, such as UTC (last resort: ALTER TABLE %s ALTER COLUMN %I TYPE timestamptz '
+                  'USING %2$I AT TIME ZONE ''ZONE'', which rewrites the table under ACCESS EXCLUSIVE: nobody can read or write it meanwhile)', t.name, f.name)
     FROM tokens t, found f WHERE f.state = 'zone'
 
     UNION ALL
@@ -125,20 +125,31 @@ WITH tokens AS (
                        || coalesce('; the table has ' || o.has, ''),
            CASE WHEN f.is_flag AND f.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
                 THEN format('if a row is revoked where it is not null: --revoked-column none --revoked-at-column %s', f.name)
-                ELSE concat_ws(', or ', o.flags, CASE WHEN f.ord > 1 THEN f.flag || ' none' END)
+                ELSE concat_ws(', or ', o.flags, CASE WHEN f.is_flag THEN '--revoked-column none --revoked-at-column none, so that rows are deleted when they expire'
+                                                        WHEN f.ord > 1 THEN f.flag || ' none' END)
                      || CASE WHEN f.ord = 1 AND o.flags IS NULL THEN 'name another with --expires-column' ELSE '' END
-                     || format(' (not first: ALTER TABLE %s ALTER COLUMN %I TYPE, which rewrites the table under ACCESS EXCLUSIVE: nobody reads it meanwhile)', t.name, f.name)
+                     || ' (last resort: another type for the column, which rewrites the table under ACCESS EXCLUSIVE: nobody can read or write it meanwhile)'
            END
     FROM tokens t CROSS JOIN found f LEFT JOIN offer o ON o.ord = f.ord
     WHERE f.state = 'type'
+
+    UNION ALL
+    -- A default such as infinity says of a row that it is not revoked.
+    SELECT 25, format('column %I is NOT NULL, so that each row counts as revoked', f.name),
+           '--revoked-at-column none, or name the boolean that says which rows are revoked with --revoked-column'
+    FROM found f
+    JOIN pg_attribute a ON a.attrelid = $1::oid AND a.attnum = f.attnum
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE f.ord = 3 AND $3::text = '' AND a.attnotnull AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
+      AND coalesce(pg_get_expr(d.adbin, d.adrelid), '') !~* 'infinity|9999'
 
     UNION ALL
     SELECT 30, format('no index leads with %I', f.name)
                || coalesce((SELECT ' (' || string_agg(format('%I %s', l.relname, l.useless), ', ' ORDER BY l.relname) || ')'
                             FROM candidate l), ''),
            CASE t.relkind
-               WHEN 'p' THEN format('CREATE INDEX ON %s (%I); writes wait while it builds: '
-                                    'not, where a partition has such an index already, made CONCURRENTLY', t.name, f.name)
+               WHEN 'p' THEN format('CREATE INDEX ON %s (%I); it blocks writes while it builds, unless each partition '
+                                    'has such an index already, created CONCURRENTLY', t.name, f.name)
                ELSE format('CREATE INDEX CONCURRENTLY ON %s (%I)', t.name, f.name) END
            || coalesce((SELECT '; then DROP INDEX ' || string_agg(format('%I.%I', t.nspname, l.relname), ', ' ORDER BY l.relname)
                         FROM candidate l WHERE l.useless = 'is not valid'), '')
@@ -171,7 +182,7 @@ WITH tokens AS (
 
     UNION ALL
     SELECT 44, format('row security on %s hides rows from %s', t.name, t.me)
-               || coalesce(format(' (policy %s)', n.names), ''),
+               || coalesce(' (policy ' || n.names || ')', ''),
            CASE -- one more policy does not help where one is restrictive
                WHEN pg_has_role(t.relowner, 'USAGE') AND t.relforcerowsecurity THEN
                    CASE WHEN n.names IS NULL THEN format('CREATE POLICY %I ON %s TO %s USING (true) /* or ALTER TABLE %2$s NO FORCE ROW LEVEL SECURITY */', free.name, t.name, t.me)
