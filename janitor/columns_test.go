@@ -309,7 +309,9 @@ func TestTwoUnits(t *testing.T) {
 	t.Parallel()
 	tab := newTable(t)
 	tab.makeOther(`expires bigint, revoked bigint`, `expires`)
-	in := func(d time.Duration, unit time.Duration) string { return fmt.Sprint(noon.Add(d).UnixNano() / int64(unit)) }
+	in := func(d time.Duration, unit time.Duration) string {
+		return fmt.Sprint(noon.Add(d).UnixNano() / int64(unit))
+	}
 	tab.add("due", in(-2*time.Hour, time.Millisecond), "NULL")
 	tab.add("revoked", in(week, time.Millisecond), in(-2*week, time.Millisecond))
 	for range 10 {

@@ -63,6 +63,6 @@ func (e *implausibleError) Error() string {
 	if plausible(e.median, otherUnit) {
 		remedy = "give --epoch " + string(other)
 	}
-	return fmt.Sprintf("the values of column %s are no %s since 1970: the median of a sample, %d, lies before 2000 or after 2100; %s",
+	return fmt.Sprintf("the values of column %s are not %s since 1970: the median of a sample, %d, lies before 2000 or after 2100; %s",
 		e.column.sql(), unit, e.median, remedy)
 }

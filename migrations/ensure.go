@@ -124,13 +124,20 @@ func (f *found) fit() error {
 	return nil
 }
 
+// shellWord is a name as a shell takes it for one word that keeps its quotes.
+func shellWord(name string) string {
+	if strings.Contains(name, `"`) {
+		return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	}
+	return name
+}
+
 // upgradable says whether to make the table, which is not there.
 func (f *found) upgradable(mode Mode) error {
 	revision := f.revision()
 	elsewhere := ""
-	if len(f.TokensAnywhere) > 0 {
-		elsewhere = fmt.Sprintf(" (but in %q there is: --table %s; USAGE on the schema is needed)", f.TokensAnywhere,
-			pgx.Identifier{f.TokensAnywhere[0], f.tokensAs.table}.Sanitize())
+	if len(f.TokensAlike) > 0 {
+		elsewhere = fmt.Sprintf(" (but there is %s: --table %s)", strings.Join(f.TokensAlike, " and "), shellWord(f.TokensAlike[0]))
 	}
 	rivals := ""
 	if len(f.Rivals) > 0 {
@@ -157,13 +164,13 @@ func (f *found) upgradable(mode Mode) error {
 	case revision == Head:
 		return refuse("%s, but there is no table %s%s", "if the table was never made, run alembic stamp %s and then token-janitor migrate upgrade or alembic upgrade head",
 			f.at(), f.names.Table, elsewhere, parent)
-	case elsewhere != "" && (f.UsersOID == 0 || revision == ""):
+	case len(f.TokensAnywhere) > 0 && (f.UsersOID == 0 || revision == ""):
 		return refuse("there is no table %s%s and %s", "correct --table or the role's search_path, or GRANT USAGE ON SCHEMA %[4]s TO %[5]s",
 			f.names.Table, elsewhere, f.at(), pgx.Identifier{f.TokensAnywhere[0]}.Sanitize(), pgx.Identifier{f.Me}.Sanitize())
 	case f.UsersOID == 0:
 		return &NotReadyError{
-			Found:  "there is no table users, which refresh_tokens refers to, and " + f.at() + rivals,
-			Remedy: "apply " + parent + " first: alembic upgrade " + parent + " (or alembic upgrade head)",
+			Found:  "there is no table refresh_tokens, and no table users, which it would refer to, and " + f.at() + rivals,
+			Remedy: "if another table holds the tokens, name it with --table; if the API's migrations make it, apply " + parent + " first: alembic upgrade " + parent + " (or alembic upgrade head)",
 		}
 	case revision == "" && len(f.Rivals) > 0:
 		return refuse("%s, but %s looks like a version table of Alembic's",

@@ -91,6 +91,7 @@ type catalog struct {
 	VersionShaped   bool // it is a table with a column version_num, or is not there
 	VersionReadable bool
 	TokensAnywhere  []string // schemas that hold a table of that name
+	TokensAlike     []string // where none was found: tables of that name in any schema and case, quoted
 	Rivals          []string // other tables that look like a version table, quoted
 }
 

@@ -33,7 +33,7 @@ func TestSentence(t *testing.T) {
 		{janitor.Partial, janitor.StopTableLocked, some, true, nil, "Dry run: would delete 1,234 tokens; overdue ones are left: the table is locked, by DDL or maintenance.", 3},
 		{janitor.Partial, janitor.StopCancelled, some, false, nil, "Deleted 1,234 tokens; overdue ones may be left: it was told to stop.", 3},
 		{janitor.Failed, janitor.StopError, some, false, errors.New("two\nlines"), "Deleted 1,234 tokens, then failed: two lines", 1},
-		{janitor.Failed, janitor.StopClockSkew, janitor.Counts{}, true, errors.New("clocks"), "Dry run: would delete 0 tokens, then failed: clocks", 1},
+		{janitor.Failed, janitor.StopClockSkew, janitor.Counts{}, true, errors.New("clocks"), "Failed: clocks", 1},
 	} {
 		res := janitor.Result{
 			Outcome: c.outcome, StopReason: c.why, DryRun: c.dry, Deleted: c.counts,

@@ -32,7 +32,7 @@ func wouldTake(dry janitor.Result, worked time.Duration, load float64, maxRate i
 func printText(out io.Writer, res janitor.Result, state migrations.State, err error, wouldTake time.Duration) error {
 	var b strings.Builder
 	fmt.Fprintln(&b, sentence(res, err))
-	if !res.Cutoffs.Expired.IsZero() {
+	if !res.Cutoffs.Expired.IsZero() && (err == nil || !didNothing(res)) {
 		counts := res.Deleted
 		if res.DryRun {
 			counts = res.Would
@@ -59,7 +59,7 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 			fmt.Fprintf(w, "timed out\t%s, tried again with fewer rows\n", batches(res.BatchesTimedOut))
 		}
 		switch n := counts.Total(); {
-		case res.DryRun && !cutShort(res): // no rate: it counts faster than a run deletes
+		case res.DryRun && err == nil && !cutShort(res): // no rate: it counts faster than a run deletes
 			fmt.Fprintf(w, "real run\tabout %s, at this --load and --max-rate\n", text.Humanize(wouldTake))
 		case !res.DryRun && n > 0:
 			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
@@ -129,7 +129,7 @@ func sentence(res janitor.Result, err error) string {
 	}
 	tokens := did + " " + text.Plural(counts.Total(), "token")
 	switch {
-	case res.Cutoffs.Expired.IsZero() && err != nil: // it did not come to a run
+	case err != nil && didNothing(res):
 		return "Failed: " + text.OneLine(err.Error())
 	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
 		return "Stopped before it began, as it was told to; it does not know what is overdue."
@@ -149,6 +149,11 @@ func sentence(res janitor.Result, err error) string {
 		return tokens + "; overdue ones may be left: " + status.WhyStopped(res.StopReason) + "."
 	}
 	return tokens + "; overdue ones are left: " + status.WhyStopped(res.StopReason) + "."
+}
+
+// didNothing says that a run has nothing to tell but its error.
+func didNothing(res janitor.Result) bool {
+	return res.Deleted.Total()+res.Would.Total()+res.Left.Total()+res.Uncertain == 0
 }
 
 // cutShort says that a dry run was told to stop: it would have found at least what it did.

@@ -56,6 +56,11 @@ SELECT current_user::text AS me,
                                       AND a.attname = 'version_num' AND NOT a.attisdropped) AS version_shaped,
        coalesce(has_schema_privilege(version.relnamespace, 'USAGE') AND has_table_privilege(version.oid, 'SELECT'), true) AS version_readable,
        ARRAY(SELECT nspname::text FROM relation WHERE relname = $1::text AND relkind IN ('r', 'p') ORDER BY 1) AS tokens_anywhere,
+       ARRAY(SELECT format('%I.%I', n.nspname, c.relname)
+             FROM pg_class c
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE tokens.oid IS NULL AND lower(c.relname) = lower($1::text) AND c.relkind IN ('r', 'p')
+             ORDER BY 1 LIMIT 3) AS tokens_alike,
        ARRAY(SELECT name FROM rival ORDER BY 1) AS rivals
 FROM (SELECT) AS one
 LEFT JOIN users ON true

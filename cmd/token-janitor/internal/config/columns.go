@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ const noColumn = "none"
 // longestName is how many bytes of a name PostgreSQL keeps.
 const longestName = 63
 
+// meansInUse matches booleans that say the opposite of revoked.
+var meansInUse = regexp.MustCompile(`(?i)^(is_?)?(active|enabled|valid)$`)
+
 // parseColumns reads the names of the columns. They are taken as they are written: the catalogue spells them
 // without quotes, in their own case.
 func (f Flags) parseColumns() (janitor.Columns, error) {
@@ -26,13 +30,16 @@ func (f Flags) parseColumns() (janitor.Columns, error) {
 	} {
 		switch name := column.name; {
 		case name == noColumn && column.flag == "--expires-column":
-			return janitor.Columns{}, errors.New("--expires-column: without a column of expiry nothing expires; where each row lives as long, " +
-				"give the column that says when it was made, and its lifetime as --keep-expired")
+			return janitor.Columns{}, errors.New("--expires-column: a column is required; if all rows live equally long, " +
+				"give the time of creation, and that lifetime as --keep-expired")
 		case name == noColumn:
 		case name == "" || len(name) > longestName || strings.ContainsRune(name, 0):
 			return janitor.Columns{}, fmt.Errorf("%s: %q is no column's name: want 1 to %d bytes, as the catalogue spells it", column.flag, text.Clip(name), longestName)
 		case given[name] != "":
 			return janitor.Columns{}, fmt.Errorf("%s: %q is given as %s already; where the table has no other, give %s", column.flag, name, given[name], noColumn)
+		case column.flag == "--revoked-column" && meansInUse.MatchString(name):
+			return janitor.Columns{}, fmt.Errorf("%s: %q is true where a token is in use, the opposite of revoked, and cannot be mapped; "+
+				"give --revoked-column none --revoked-at-column none, so that rows are deleted when they expire", column.flag, name)
 		default:
 			given[name] = column.flag
 		}
@@ -61,7 +68,7 @@ func parseZone(name string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("%q is no time zone's name, such as UTC or Europe/Berlin", text.Clip(name))
+		return nil, fmt.Errorf("%q is not the name of a time zone, such as UTC or Europe/Berlin", text.Clip(name))
 	}
 	return zone, nil
 }
