@@ -66,7 +66,8 @@ func TestRunsReachARealPushgateway(t *testing.T) {
 	if err := os.WriteFile(config, []byte("basic_auth_users:\n  "+user+": "+hash+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := start(t, `msg="Listening on" address=(\S+)`, program, "--web.listen-address=127.0.0.1:0", "--web.config.file="+config)
+	address := start(t, `msg="Listening on" address=(\S+)`, program, "--web.listen-address=127.0.0.1:0", "--web.config.file="+config,
+		"--persistence.file=") // Debian's default would outlive the test
 	to := "--push-url=http://" + user + ":" + password + "@" + address
 
 	conn, err := pgx.Connect(t.Context(), database)

@@ -65,10 +65,13 @@ func connectFault(err error, given bool) error {
 	for _, try := range tries {
 		address, _, _ := strings.Cut(try.Error(), " (")
 		answer, refused := errors.AsType[*pgconn.PgError](try)
+		lookup, unresolved := errors.AsType[*net.DNSError](try)
 		dial, dialled := errors.AsType[*net.OpError](try)
 		switch {
 		case refused:
 			answers = append(answers, fmt.Sprintf("%s (SQLSTATE %s), at %s", answer.Message, answer.Code, address))
+		case unresolved:
+			others = append(others, lookup.Error())
 		case dialled:
 			others = append(others, dial.Error())
 		default:

@@ -11,6 +11,7 @@ import (
 func man(settings []Setting, version string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `.TH TOKEN\-JANITOR 1 "" "token\-janitor %s" ""
+.nh
 .SH NAME
 token\-janitor \- delete refresh tokens that have expired, and revoked ones that are old
 .SH SYNOPSIS
