@@ -49,7 +49,7 @@ type Flags struct {
 	_ group `group:"when"`
 
 	Once           bool          `conf:"help:do one run and exit"`
-	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE; with --once it only sets the interval that the metrics show"`
+	Schedule       string        `conf:"default:@every 15m,help:cron expression of five fields or @every DURATION; may begin with CRON_TZ=ZONE; with --once, for its metrics only"`
 	ScheduleJitter time.Duration `conf:"default:30s,help:each run on schedule starts at random within this; no longer than the schedule's interval"`
 	RunOnStart     bool          `conf:"default:true,help:a run right after boot"`
 
