@@ -171,7 +171,7 @@ func TestPageInABrowser(t *testing.T) {
 	defer web.Close()
 	b := openBrowser(t, web.URL)
 	b.do(chromedp.EmulateViewport(1000, 800))
-	is(b, "document.title", "OK: token-janitor")
+	is(b, "document.title", "OK: refresh_tokens, token-janitor")
 	is(b, "document.querySelector('.state').innerText.startsWith('OK. Last success ')", true)
 	is(b, "document.querySelectorAll('svg g').length", 19)
 	is(b, "document.getElementById('now').checkVisibility()", false)
@@ -220,7 +220,7 @@ func TestPageInABrowser(t *testing.T) {
 	b.shoot("running")
 	s.history.Add(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, Began: time.Now()}, errors.New("<i>no</i>"))
 	s.history.SchemaChecked(migrations.State{}, &migrations.ContractError{Problems: []migrations.Problem{{What: "no index leads with expires_at", Remedy: "CREATE INDEX ON t (expires_at)"}}})
-	b.becomes(`document.title === "Failed: token-janitor"`) // by its own clock
+	b.becomes(`document.title === "Failed: refresh_tokens, token-janitor"`) // by its own clock
 	is(b, "document.querySelector('.state strong').innerText", "Failed.")
 	is(b, "[...document.querySelectorAll('code')].some(n => n.innerText === 'CREATE INDEX ON t (expires_at)')", true)
 	is(b, "document.querySelector('i') === null", true)

@@ -280,3 +280,13 @@ type Setting struct {
 	Default string `json:"default"`
 	Meaning string `json:"meaning"`
 }
+
+// Table is the table that the janitor works on, as --table names it.
+func (s Status) Table() string {
+	for _, setting := range s.Settings {
+		if setting.Flag == "--table" {
+			return setting.Value
+		}
+	}
+	return ""
+}
