@@ -29,6 +29,7 @@ func citusKinds() []citusKind {
 		{"by user_id", "user_id, id", "SELECT create_distributed_table('%s', 'user_id')", false},
 		{"by token_hash", "token_hash", "SELECT create_distributed_table('%s', 'token_hash')", false},
 		{"reference", "id", "SELECT create_reference_table('%s')", true},
+		{"managed", "id", "SELECT citus_add_local_table_to_metadata('%s')", false},
 		{"local", "id", "SELECT '%s'", false},
 	}
 }
@@ -171,6 +172,64 @@ func TestCitusHeldRow(t *testing.T) {
 		}
 		tab.survive("live1")
 	})
+}
+
+// Where rows lie as no window before would tell, between gaps and in crowds and ties, no batch is larger than its window.
+func TestCitusUnevenRows(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		tab := newCitusTable(t, k)
+		tab.add("sparse", 300, "now() - interval '40 days' + i * interval '1 hour'", noTime)
+		tab.add("crowd", 700, "now() - interval '9 days' + i * interval '1 millisecond'", noTime)
+		tab.add("tied", 170, "now()::date - interval '8 days'", noTime)
+		tab.add("even", 400, spreadOut, noTime)
+		tab.add("last", 1, "now() - interval '61 minutes'", noTime)
+		tab.add("justexpired", 1, "now() - interval '59 minutes'", noTime)
+		tab.add("live", 1, inAWeek, noTime)
+		s := tab.settings()
+		s.OnBatch = func(b Batch) {
+			if b.Rows > int64(b.Window) {
+				t.Errorf("a batch of %d rows in a window of %d", b.Rows, b.Window)
+			}
+		}
+		if res := tab.janitor(s); res.Deleted.Expired != 1571 || res.Outcome != Drained {
+			t.Errorf("deleted %v, %s, want 1571", res.Deleted, res.Outcome)
+		}
+		tab.survive("justexpired1", "live1")
+	})
+}
+
+// A window's edge is guessed by the window before, within the pass and the years that Go's time knows.
+func TestStretch(t *testing.T) {
+	t.Parallel()
+	day := func(n string) string { return "2026-05-" + n + " 00:00:00+00" }
+	for _, c := range []struct {
+		k                 kind
+		from, edge, until string // of the window before, which ends where the next begins
+		rows              int    // of the next, of 100 before
+		n                 int    // edges
+		first, last       string
+	}{
+		{instants(), day("01"), day("02"), day("30"), 100, 16, "2026-05-02 02:15:00+00", "2026-05-03 12:00:00+00"},
+		{instants(), day("01"), day("02"), day("30"), 200, 16, "2026-05-02 04:30:00+00", "2026-05-05 00:00:00+00"},
+		{instants(), day("01"), day("02"), day("03"), 100, 11, "2026-05-02 02:15:00+00", day("03")},
+		{instants(), day("01"), day("02"), forever, 100, 16, "2026-05-02 02:15:00+00", "2026-05-03 12:00:00+00"},
+		{instants(), earliest, day("02"), day("30"), 100, 0, "", ""},
+		{instants(), "4714-11-24 00:00:00+00 BC", day("02"), day("30"), 100, 0, "", ""},
+		{instants(), "2026-05-01 00:00:00+00", "9999-01-01 00:00:00+00", forever, 100, 0, "", ""},
+		{instants(), day("01"), day("01"), day("30"), 100, 0, "", ""},
+		{kind{sql: "timestamp", zone: time.UTC}, "2026-05-01 00:00:00", "2026-05-02 00:00:00", "2026-05-30 00:00:00.5", 100, 16, "2026-05-02 02:15:00", "2026-05-03 12:00:00"},
+		{kind{sql: "bigint", unit: time.Second}, "1000", "1160", "5000", 100, 16, "1175", "1400"},
+		{kind{sql: "bigint", unit: time.Second}, "1000", "1002", "5000", 100, 3, "1003", "1005"},
+	} {
+		var s stretch
+		r := region{rows: c.rows}
+		s.learn(c.k, c.from, c.edge, 100)
+		last := s.guess(&r, c.k, c.edge, c.until)
+		edges, _ := r.args["edges"].([]string)
+		if len(edges) != c.n || last != c.last || c.n > 0 && (edges[0] != c.first || edges[c.n-1] != last) {
+			t.Errorf("after %s to %s: got %q, want %d from %q to %q", c.from, c.edge, edges, c.n, c.first, c.last)
+		}
+	}
 }
 
 // Rows that a foreign key keeps stay and are counted; their neighbours go, in a window and in a tie.

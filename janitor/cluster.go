@@ -20,6 +20,7 @@ type cluster struct {
 	// replicated says that each worker has all rows. Then Citus lets one writer in at a time: a row that a transaction
 	// holds, holds the table.
 	replicated bool
+	sharded    bool // the rows lie in several shards
 }
 
 // clusterGoal is how long a batch of several servers may take at least: a two-phase commit and the limits sent to each take
@@ -33,7 +34,7 @@ func (r *run) readCluster(ctx context.Context) error {
 		return nil
 	}
 	var c cluster
-	err := r.batcher.ask(ctx, query{statement("citus_table"), pgx.NamedArgs{"oid": r.session.oid}, into(&c.columns, &c.types, &c.replicated)})
+	err := r.batcher.ask(ctx, query{statement("citus_table"), pgx.NamedArgs{"oid": r.session.oid}, into(&c.columns, &c.types, &c.replicated, &c.sharded)})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
@@ -52,6 +53,8 @@ func (r *run) readCluster(ctx context.Context) error {
 func (c *cluster) settings(lockTimeout, statementTimeout string) []query {
 	var all []query
 	for _, set := range []string{
+		// One connection to each worker, which Citus keeps for the next batch: more of them are opened anew for each.
+		"citus.max_adaptive_executor_pool_size = 1",
 		"citus.propagate_set_commands = 'local'",
 		"lock_timeout = '" + lockTimeout + "'",
 		"statement_timeout = '" + statementTimeout + "'",
