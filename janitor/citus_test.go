@@ -29,6 +29,7 @@ func citusKinds() []citusKind {
 		{"by user_id", "user_id, id", "SELECT create_distributed_table('%s', 'user_id')", false},
 		{"by token_hash", "token_hash", "SELECT create_distributed_table('%s', 'token_hash')", false},
 		{"reference", "id", "SELECT create_reference_table('%s')", true},
+		{"one shard", "id", "SELECT create_distributed_table('%s', NULL)", false},
 		{"managed", "id", "SELECT citus_add_local_table_to_metadata('%s')", false},
 		{"local", "id", "SELECT '%s'", false},
 	}
@@ -171,6 +172,28 @@ func TestCitusHeldRow(t *testing.T) {
 			t.Errorf("released: deleted %v, %s", res.Deleted, res.Outcome)
 		}
 		tab.survive("live1")
+	})
+}
+
+// Another janitor at work keeps the lock on the coordinator, wherever a statement is executed.
+func TestCitusOtherJanitor(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		tab := newCitusTable(t, k)
+		tab.add("expired", 230, spreadOut, noTime)
+		tab.add("tied", 170, "now()::date - interval '3 days'", noTime)
+		other := tab.other()
+		other.exec("BEGIN")
+		other.exec("SELECT pg_advisory_xact_lock(1953128814, '" + tab.schema + ".refresh_tokens'::regclass::oid::int4)")
+		if res := tab.janitor(tab.settings()); res.StopReason != StopOther || res.Deleted.Total() != 0 {
+			t.Errorf("%s, deleted %v, want another janitor to be at work", res.StopReason, res.Deleted)
+		}
+		if n := tab.count("true"); n != 400 {
+			t.Errorf("%d rows are left of 400", n)
+		}
+		other.exec("ROLLBACK")
+		if res := tab.janitor(tab.settings()); res.Deleted.Expired != 400 || res.Outcome != Drained {
+			t.Errorf("alone: deleted %v, %s", res.Deleted, res.Outcome)
+		}
 	})
 }
 

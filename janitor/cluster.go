@@ -63,6 +63,8 @@ func (c *cluster) settings(lockTimeout, statementTimeout string) []query {
 		"enable_seqscan = off",
 		"enable_bitmapscan = off",
 		"enable_sort = off",
+		"max_parallel_workers_per_gather = 0",
+		"jit = off", // a plan against enable_seqscan, as of a foreign key without an index, looks worth a compilation
 	} {
 		all = append(all, query{"SET LOCAL " + set, nil, ignored})
 	}
@@ -129,6 +131,9 @@ func (c *cluster) lists(table pgx.Identifier, cols columns, reason Reason, key c
 		return render("citus_list", shared, pieces{"identity": strings.Join(names, ", "), "region": render(where, shared, nil)})
 	}
 	sql.window.list, sql.tieByIndex.list = list("where_window"), list("where_tie_by_index")
+	if !c.sharded {
+		c.sendWhole(sql)
+	}
 }
 
 // keyPicker deletes rows by their keys, and counts those that cannot go. picker keeps the books.
@@ -253,9 +258,9 @@ func (k keyedRows) split(n int) []keyedRows {
 // clearKeyed clears a region by the keys of its due rows. full reports whether there may be more of them.
 func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full bool, err error) {
 	var keys keyedRows
-	var queries []query
-	if r.sql.edge != "" {
-		queries = append(queries, edgeQuery(r, &c.edge))
+	queries, err := d.findEdge(ctx, &r, &c)
+	if err != nil {
+		return cleared{}, false, err
 	}
 	queries = append(queries, query{r.sql.list, r.args, keys.scan})
 	if err := d.batcher.send(ctx, queries...); err != nil {

@@ -2,7 +2,9 @@ package janitor
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,7 +65,7 @@ func (s *stretch) guess(r *region, k kind, from, until string) string {
 			break
 		}
 		edge := k.text(at)
-		if _, known := k.number(edge); !known {
+		if _, ok := k.number(edge); !ok {
 			break // it lies beyond all years
 		}
 		if at > last {
@@ -120,4 +122,27 @@ func (k kind) layout() string {
 		return "2006-01-02 15:04:05.999999"
 	}
 	return "2006-01-02 15:04:05.999999-07"
+}
+
+// sendWhole is for a table of one shard: Citus sends its statements whole to the worker, where no setting of ours is.
+func (c *cluster) sendWhole(sql *statements) {
+	const edge, hasLock = "current_setting('token_janitor.edge')", "current_setting('token_janitor.has_lock')"
+	deletes := strings.NewReplacer(edge, "@edge") // its functions are evaluated here
+	reads := strings.NewReplacer(edge, "@edge", hasLock, "true")
+	for _, text := range []*string{&sql.windowEdge, &sql.window.edge, &sql.window.count, &sql.window.list, &sql.tieByIndex.count, &sql.tieByIndex.list} {
+		*text = reads.Replace(*text)
+	}
+	sql.window.delete = deletes.Replace(sql.window.delete)
+}
+
+// findEdge finds the edge of a window of one shard, before the batch.
+func (p *keyPicker) findEdge(ctx context.Context, r *region, c *cleared, edge query) error {
+	if err := p.picker.batcher.send(ctx, edge); err != nil {
+		return fmt.Errorf("find the edge of a window: %w", err)
+	}
+	r.args = with(r.args, "edge", r.args["until"])
+	if c.edge != nil {
+		r.args["edge"] = *c.edge
+	}
+	return nil
 }
