@@ -175,6 +175,41 @@ func TestCitusHeldRow(t *testing.T) {
 	})
 }
 
+// A later run begins where an earlier one has left nothing, and finds the row that was put below all the same.
+func TestCitusNextRun(t *testing.T) {
+	forEachCitusKind(t, func(t *testing.T, k citusKind) {
+		tab := newCitusTable(t, k, "revoked_at")
+		tab.add("expired", 230, spreadOut, noTime)
+		tab.add("revoked", 50, inAWeek+" + i * interval '1 minute'", longAgo)
+		tab.add("live", 1, inAWeek, noTime)
+		s := tab.settings()
+		for i, more := range []struct {
+			expires string
+			deleted Counts
+		}{{longAgo, Counts{Expired: 231, Revoked: 50}}, {longAgo, Counts{Expired: 1}}, {"now() - interval '61 minutes'", Counts{Expired: 1}}, {inAWeek, Counts{}}} {
+			tab.add(fmt.Sprint("more", i), 1, more.expires, noTime)
+			res := tab.janitor(s)
+			if res.Deleted != more.deleted || res.Outcome != Drained {
+				t.Errorf("%s: deleted %v, %s, want %v", more.expires, res.Deleted, res.Outcome, more.deleted)
+			}
+			s.Floors = res.Floors
+		}
+		if n := tab.count("token_hash = 'live1'"); n != 1 || tab.count("true") != 2 {
+			t.Errorf("%d rows are left, %d of them the live one, want 2", tab.count("true"), n)
+		}
+
+		tab.add("overlooked", 3, longAgo, noTime)
+		r := newRun(tab.other().Conn, s)
+		if err := errors.Join(r.readClocks(t.Context()), r.plan(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		p := r.passes[0]
+		if f, err := (countByIndex{p.scan, p.cursor.start, 10}).step(t.Context()); err != nil || f.remaining != 3 {
+			t.Errorf("a count finds %d rows, want 3: %v", f.remaining, err)
+		}
+	})
+}
+
 // Another janitor at work keeps the lock on the coordinator, wherever a statement is executed.
 func TestCitusOtherJanitor(t *testing.T) {
 	forEachCitusKind(t, func(t *testing.T, k citusKind) {
