@@ -41,7 +41,8 @@ type citusTable struct {
 	schema string
 }
 
-func newCitusTable(t *testing.T, k citusKind, indexes ...string) *citusTable {
+// newCitusSchema is a schema without a table yet.
+func newCitusSchema(t *testing.T) *citusTable {
 	t.Helper()
 	url := os.Getenv(citusVariable)
 	if url == "" {
@@ -63,6 +64,12 @@ func newCitusTable(t *testing.T, k citusKind, indexes ...string) *citusTable {
 		}
 	})
 	tab.exec("SET search_path = " + tab.schema)
+	return tab
+}
+
+func newCitusTable(t *testing.T, k citusKind, indexes ...string) *citusTable {
+	t.Helper()
+	tab := newCitusSchema(t)
 	tab.exec(`CREATE TABLE refresh_tokens (id uuid NOT NULL, user_id uuid NOT NULL, token_hash text NOT NULL, expires_at timestamptz NOT NULL,
 		is_revoked boolean NOT NULL DEFAULT false, revoked_at timestamptz, PRIMARY KEY (` + k.primary + `))`)
 	for _, on := range append(indexes, "expires_at") {
@@ -310,4 +317,80 @@ func TestCitusReferencedRows(t *testing.T) {
 		}
 		tab.survive(append(kept, "live1")...)
 	})
+}
+
+// Tables that are not HyphaGraph's, each distributed by its user.
+func TestCitusShapes(t *testing.T) {
+	for _, c := range []struct {
+		name, table string
+		make        []string
+		change      func(*Settings)
+		deleted     Counts
+		stays       string
+	}{
+		{"timestamp without time zone, in capitals, never revoked", "Sessions", []string{
+			`CREATE TABLE "Sessions" (id bigint, "userId" bigint, name text, "validUntil" timestamp NOT NULL, PRIMARY KEY ("userId", id))`,
+			`CREATE INDEX ON "Sessions" ("validUntil")`,
+			`SELECT create_distributed_table('"Sessions"', 'userId')`,
+			`INSERT INTO "Sessions" SELECT i, i, 'due', now() AT TIME ZONE 'UTC' - interval '2 days' + i * interval '1 second' FROM generate_series(1, 400) AS i`,
+			`INSERT INTO "Sessions" VALUES (1001, 1, 'live', now() AT TIME ZONE 'UTC' + interval '1 minute'), (1002, 2, 'lately', now() AT TIME ZONE 'UTC' - interval '59 minutes'),
+				(1003, 3, 'for ever', 'infinity')`,
+		}, func(s *Settings) { s.Columns, s.TimestampZone = Columns{Expires: "validUntil"}, time.UTC }, Counts{Expired: 400}, "for ever, lately, live"},
+		{"seconds since 1970", "sessions", []string{
+			`CREATE TABLE sessions (id bigint, user_id bigint, name text, expires bigint NOT NULL, revoked bigint, PRIMARY KEY (user_id, id))`,
+			`CREATE INDEX ON sessions (expires)`,
+			`SELECT create_distributed_table('sessions', 'user_id')`,
+			`INSERT INTO sessions SELECT i, i, 'due', extract(epoch FROM now())::bigint - 200000 + i FROM generate_series(1, 400) AS i`,
+			`INSERT INTO sessions SELECT 400 + i, i, 'revoked', extract(epoch FROM now())::bigint + 200000 + i, extract(epoch FROM now())::bigint - 700000 FROM generate_series(1, 100) AS i`,
+			`INSERT INTO sessions VALUES (1001, 1, 'live', extract(epoch FROM now())::bigint + 60), (1002, 2, 'lately', extract(epoch FROM now())::bigint - 3540), (1003, 3, 'never', 0)`,
+		}, func(s *Settings) { s.Columns, s.Epoch = Columns{Expires: "expires", RevokedAt: "revoked"}, Seconds }, Counts{Expired: 400, Revoked: 100}, "lately, live, never"},
+		{"partitions by day", "parts", []string{
+			`CREATE TABLE parts (id bigint, user_id bigint, name text, expires_at timestamptz NOT NULL, is_revoked boolean NOT NULL DEFAULT false, revoked_at timestamptz,
+				PRIMARY KEY (user_id, id, expires_at)) PARTITION BY RANGE (expires_at)`,
+			`SELECT create_distributed_table('parts', 'user_id')`,
+			`SELECT create_time_partitions('parts', '1 day', now() + interval '3 days', now() - interval '4 days')`,
+			`CREATE INDEX ON parts (expires_at)`,
+			`CREATE INDEX ON parts (revoked_at)`,
+			`INSERT INTO parts SELECT i, i, 'due', now() - interval '3 days' + i * interval '8 minutes' FROM generate_series(1, 400) AS i`,
+			`INSERT INTO parts SELECT 400 + i, i, 'revoked', now() + interval '1 day' + i * interval '1 minute', true, now() - interval '8 days' FROM generate_series(1, 100) AS i`,
+			`INSERT INTO parts VALUES (1001, 1, 'live', now() + interval '1 minute'), (1002, 2, 'lately', now() - interval '59 minutes')`,
+		}, func(*Settings) {}, Counts{Expired: 400, Revoked: 100}, "lately, live"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tab := newCitusSchema(t)
+			for _, sql := range c.make {
+				tab.exec(sql)
+			}
+			s := tab.settings()
+			s.Table = pgx.Identifier{tab.schema, c.table}
+			c.change(&s)
+			for _, s.DryRun = range []bool{true, false} {
+				res := tab.janitor(s)
+				if got := (Counts{res.Deleted.Expired + res.Would.Expired, res.Deleted.Revoked + res.Would.Revoked}); got != c.deleted || res.Outcome != Drained {
+					t.Errorf("dry run %t: %v, %s, want %v", s.DryRun, got, res.Outcome, c.deleted)
+				}
+			}
+			var stays string
+			if err := tab.QueryRow(t.Context(), "SELECT string_agg(name, ', ' ORDER BY name) FROM "+pgx.Identifier{c.table}.Sanitize()).Scan(&stays); err != nil || stays != c.stays {
+				t.Errorf("%.200s stay, want %s: %v", stays, c.stays, err)
+			}
+		})
+	}
+}
+
+// What a worker says when it is lost is no word on a row, as a trigger's would be: the run ends with it.
+func TestCitusLostWorker(t *testing.T) {
+	tab := newCitusTable(t, citusKind{primary: "id", distribute: "SELECT citus_add_local_table_to_metadata('%s')"})
+	tab.add("expired", 230, spreadOut, noTime)
+	tab.add("live", 1, inAWeek, noTime)
+	tab.exec(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF OLD.token_hash = 'expired100' THEN RAISE 'connection to the remote node failed' USING ERRCODE = 'connection_failure'; END IF; RETURN OLD; END $$`)
+	tab.exec("CREATE TRIGGER lose BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION lose()")
+	res, err := Run(t.Context(), tab.other().Conn, tab.settings())
+	if sqlState(err) != "08006" || res.Outcome != Failed || res.Left.Total() != 0 {
+		t.Errorf("%s, left %+v, %v, want the worker's error", res.Outcome, res.Left, err)
+	}
+	if went := 231 - int64(tab.count("true")); went != res.Deleted.Expired || tab.count("token_hash IN ('expired100', 'live1')") != 2 {
+		t.Errorf("%d went, %d are counted", went, res.Deleted.Expired)
+	}
 }
