@@ -156,7 +156,8 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 			}
 		case lockNotAvailable:
 			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
-				if locked, err := b.tableLocked(ctx); locked || err != nil {
+				// What only reads waits for no row, so the table is locked, if only on a worker.
+				if locked, err := b.tableLocked(ctx); locked || err != nil || w.reason == "" {
 					return took, stopped(StopTableLocked)
 				}
 				b.lockTimeouts = 0 // only rows of it are locked

@@ -319,6 +319,43 @@ func TestCitusReferencedRows(t *testing.T) {
 	})
 }
 
+// A table that DDL keeps locked, on the coordinator or one of its shards on a worker, stops the run, and nothing goes.
+func TestCitusLockedTable(t *testing.T) {
+	tab := newCitusTable(t, citusKinds()[0])
+	tab.add("expired", 230, spreadOut, noTime)
+	tab.add("live", 1, inAWeek, noTime)
+	holder := tab.other()
+	holder.exec("BEGIN")
+	holder.exec("LOCK TABLE " + tab.schema + ".refresh_tokens IN SHARE MODE")
+	if res := tab.janitor(tab.settings()); res.StopReason != StopTableLocked || res.Deleted.Total() != 0 || tab.count("true") != 231 {
+		t.Errorf("%s, deleted %v, want the table to be locked", res.StopReason, res.Deleted)
+	}
+	holder.exec("ROLLBACK")
+
+	r := newRun(tab.other().Conn, tab.settings())
+	if err := errors.Join(r.readClocks(t.Context()), r.plan(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	var host, shard string
+	var port int
+	if err := tab.QueryRow(t.Context(), `SELECT nodename, nodeport, shard_name FROM citus_shards JOIN pg_dist_node USING (nodename, nodeport)
+		WHERE table_name = 'refresh_tokens'::regclass AND groupid <> 0 LIMIT 1`).Scan(&host, &port, &shard); err != nil {
+		t.Fatal(err)
+	}
+	worker := &table{Conn: connect(t, fmt.Sprintf("postgres://%s:%d/%s?sslmode=disable&user=%s", host, port, tab.Config().Database, tab.Config().User)), t: t}
+	worker.exec("SET citus.enable_manual_changes_to_shards = on")
+	worker.exec("BEGIN")
+	worker.exec("LOCK TABLE " + shard + " IN ACCESS EXCLUSIVE MODE")
+	if err := r.passes[0].run(t.Context()); !errors.Is(err, stopped(StopTableLocked)) {
+		t.Errorf("a shard is locked: %v", err)
+	}
+	worker.exec("ROLLBACK")
+	if res := tab.janitor(tab.settings()); res.Deleted.Expired != 230 || res.Outcome != Drained {
+		t.Errorf("released: deleted %v, %s", res.Deleted, res.Outcome)
+	}
+	tab.survive("live1")
+}
+
 // Tables that are not HyphaGraph's, each distributed by its user.
 func TestCitusShapes(t *testing.T) {
 	for _, c := range []struct {
