@@ -319,6 +319,40 @@ func TestCitusReferencedRows(t *testing.T) {
 	})
 }
 
+// Families of 20 tokens that name one another go, if in several runs. What a live token names, directly or not, stays.
+func TestCitusRotations(t *testing.T) {
+	for _, c := range []struct {
+		rule, other string
+		deleted     int64
+	}{{"names the one before", "i - 1", 300}, {"names the one after", "i + 1", 395}} {
+		t.Run(c.rule, func(t *testing.T) {
+			tab := newCitusTable(t, citusKinds()[0])
+			tab.exec("ALTER TABLE refresh_tokens ADD other uuid")
+			// The newest token of each of the first five families is live.
+			tab.exec(`INSERT INTO refresh_tokens (id, user_id, token_hash, expires_at, other)
+				SELECT md5('t' || i)::uuid, md5('u' || i / 20)::uuid, CASE WHEN live THEN 'live' ELSE 'due' END || i,
+					now() + CASE WHEN live THEN interval '7 days' ELSE i * interval '1 second' - interval '2 days' END,
+					CASE WHEN i / 20 = other / 20 AND other BETWEEN 0 AND 399 THEN md5('t' || other)::uuid END
+				FROM (SELECT i, ` + c.other + ` AS other, i % 20 = 19 AND i < 100 AS live FROM generate_series(0, 399) AS i) AS tokens`)
+			tab.exec("ALTER TABLE refresh_tokens ADD FOREIGN KEY (user_id, other) REFERENCES refresh_tokens (user_id, id)")
+			var deleted int64
+			for range 20 {
+				res := tab.janitor(tab.settings())
+				if deleted += res.Deleted.Total(); res.Deleted.Total() > 0 {
+					continue
+				}
+				if deleted != c.deleted || res.Left != (Left{Referenced: 395 - c.deleted}) {
+					t.Errorf("deleted %d, left %+v, want %d and the others referenced", deleted, res.Left, c.deleted)
+				}
+				break
+			}
+			if live, all := tab.count("token_hash IN ('live19', 'live39', 'live59', 'live79', 'live99')"), tab.count("true"); live != 5 || int64(all) != 400-c.deleted {
+				t.Errorf("%d rows are left, %d of the 5 live ones", all, live)
+			}
+		})
+	}
+}
+
 // A table that DDL keeps locked, on the coordinator or one of its shards on a worker, stops the run, and nothing goes.
 func TestCitusLockedTable(t *testing.T) {
 	tab := newCitusTable(t, citusKinds()[0])

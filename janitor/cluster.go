@@ -24,8 +24,8 @@ type cluster struct {
 }
 
 // clusterGoal is how long a batch of several servers may take at least: a two-phase commit and the limits sent to each take
-// their time whatever the rows, and a shorter goal has batches shrink for what they cannot help. BENCHMARKS.md has what
-// whole runs took; how much of it is a batch's own was not measured.
+// their time whatever the rows, and a shorter goal has batches shrink for what they cannot help. BENCHMARKS.md has what runs
+// took at this goal and at shorter ones.
 const clusterGoal = 250 * time.Millisecond
 
 // readCluster finds out whether the table is Citus's, where the extension is there.

@@ -17,7 +17,7 @@ const (
 )
 
 // stretch is a window in a cluster, by which the edge of the next is guessed: to find it without a guess, each shard sends as many
-// keys as the whole window holds rows, which takes ten times as long as their deletion where there are 32 shards.
+// keys as the whole window holds rows, which took ten times as long as their deletion where there were 32 shards.
 type stretch struct {
 	text        string // citus_edge_among.sql
 	first, last int64
