@@ -156,7 +156,9 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 			}
 		case lockNotAvailable:
 			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
-				if locked, err := b.tableLocked(ctx); locked || err != nil {
+				// What only reads waits for no row: the table is locked on a worker, of which the coordinator does not know.
+				onWorker := b.session.cluster != nil && w.reason == ""
+				if locked, err := b.tableLocked(ctx); locked || err != nil || onWorker {
 					return took, stopped(StopTableLocked)
 				}
 				b.lockTimeouts = 0 // only rows of it are locked

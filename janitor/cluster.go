@@ -20,11 +20,12 @@ type cluster struct {
 	// replicated says that each worker has all rows. Then Citus lets one writer in at a time: a row that a transaction
 	// holds, holds the table.
 	replicated bool
+	sharded    bool // the rows lie in several shards
 }
 
 // clusterGoal is how long a batch of several servers may take at least: a two-phase commit and the limits sent to each take
-// their time whatever the rows, and a shorter goal has batches shrink for what they cannot help. BENCHMARKS.md has what
-// whole runs took; how much of it is a batch's own was not measured.
+// their time whatever the rows, and a shorter goal has batches shrink for what they cannot help. BENCHMARKS.md has what runs
+// took at this goal and at shorter ones.
 const clusterGoal = 250 * time.Millisecond
 
 // readCluster finds out whether the table is Citus's, where the extension is there.
@@ -33,7 +34,7 @@ func (r *run) readCluster(ctx context.Context) error {
 		return nil
 	}
 	var c cluster
-	err := r.batcher.ask(ctx, query{statement("citus_table"), pgx.NamedArgs{"oid": r.session.oid}, into(&c.columns, &c.types, &c.replicated)})
+	err := r.batcher.ask(ctx, query{statement("citus_table"), pgx.NamedArgs{"oid": r.session.oid}, into(&c.columns, &c.types, &c.replicated, &c.sharded)})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
@@ -52,6 +53,8 @@ func (r *run) readCluster(ctx context.Context) error {
 func (c *cluster) settings(lockTimeout, statementTimeout string) []query {
 	var all []query
 	for _, set := range []string{
+		// One connection to each worker, which Citus keeps for the next batch: more of them are opened anew for each.
+		"citus.max_adaptive_executor_pool_size = 1",
 		"citus.propagate_set_commands = 'local'",
 		"lock_timeout = '" + lockTimeout + "'",
 		"statement_timeout = '" + statementTimeout + "'",
@@ -60,6 +63,8 @@ func (c *cluster) settings(lockTimeout, statementTimeout string) []query {
 		"enable_seqscan = off",
 		"enable_bitmapscan = off",
 		"enable_sort = off",
+		"max_parallel_workers_per_gather = 0",
+		"jit = off", // a plan against enable_seqscan, as of a foreign key without an index, looks worth a compilation
 	} {
 		all = append(all, query{"SET LOCAL " + set, nil, ignored})
 	}
@@ -126,6 +131,9 @@ func (c *cluster) lists(table pgx.Identifier, cols columns, reason Reason, key c
 		return render("citus_list", shared, pieces{"identity": strings.Join(names, ", "), "region": render(where, shared, nil)})
 	}
 	sql.window.list, sql.tieByIndex.list = list("where_window"), list("where_tie_by_index")
+	if !c.sharded {
+		c.sendWhole(sql)
+	}
 }
 
 // keyPicker deletes rows by their keys, and counts those that cannot go. picker keeps the books.
@@ -219,7 +227,7 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		case err == nil:
 			all.deleted += deleted
 			all.tally.left.Refused += kept // by a trigger: nothing failed
-		case state != queryCanceled && state != lockNotAvailable && !isRowError(err):
+		case state != queryCanceled && state != lockNotAvailable && (!isRowError(err) || lostWorker(state)):
 			return all, fmt.Errorf("delete %d rows by their keys: %w", n, err)
 		case n == 1:
 			p.picker.countLeft(&all.tally, state, serverMessage(err), err)
@@ -231,6 +239,11 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		}
 	}
 	return all, nil
+}
+
+// lostWorker reports whether a SQLSTATE says that a worker is gone, or on its way: the coordinator tells of it as of any error.
+func lostWorker(state string) bool {
+	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P")
 }
 
 // keyedSplit is how many groups keys are split into. Two would be the fewest batches for one row that is referenced, sixteen
@@ -250,9 +263,9 @@ func (k keyedRows) split(n int) []keyedRows {
 // clearKeyed clears a region by the keys of its due rows. full reports whether there may be more of them.
 func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full bool, err error) {
 	var keys keyedRows
-	var queries []query
-	if r.sql.edge != "" {
-		queries = append(queries, edgeQuery(r, &c.edge))
+	queries, err := d.findEdge(ctx, &r, &c)
+	if err != nil {
+		return cleared{}, false, err
 	}
 	queries = append(queries, query{r.sql.list, r.args, keys.scan})
 	if err := d.batcher.send(ctx, queries...); err != nil {

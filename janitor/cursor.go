@@ -60,9 +60,13 @@ func (p *pass) skipTo(ctx context.Context, floor string) error {
 
 // empty reports whether no row has a key in [from, to); unknown if that takes too long.
 func (s *scan) empty(ctx context.Context, from, to string) (empty, known bool, err error) {
+	within := lookBelow
+	if s.deleter.keys != nil {
+		within = clusterGoal // the way to the workers alone takes longer
+	}
 	var first *string
 	var setting string
-	err = s.batcher.session.exchangeWithin(ctx, lookBelow, query{s.sql.windowEdge, s.with("floor", from, "until", to, "rows", 0), into(&first, &setting)})
+	err = s.batcher.session.exchangeWithin(ctx, within, query{s.sql.windowEdge, s.with("floor", from, "until", to, "rows", 0), into(&first, &setting)})
 	switch {
 	case sqlState(err) != "":
 		return false, false, nil // it takes too long, or the table is locked

@@ -59,9 +59,9 @@ func (d *deleter) clear(ctx context.Context, r region) (cleared, error) {
 // whole clears a region in one batch.
 func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 	var rows int64
-	var queries []query
-	if r.sql.edge != "" {
-		queries = append(queries, edgeQuery(r, &c.edge))
+	queries, err := d.findEdge(ctx, &r, &c)
+	if err != nil {
+		return c, err
 	}
 	if d.batcher.DryRun {
 		queries = append(queries, query{r.sql.count, r.args, into(&rows)})
@@ -111,6 +111,18 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 	c.deleted, c.vanished, c.tally = done.deleted, done.vanished, done.tally
 	d.expectFailures = c.tally.left.Referenced+c.tally.left.Refused > 0
 	return c, err
+}
+
+// findEdge is the query for the edge of a window, in the same batch, if it has to be found.
+func (d *deleter) findEdge(ctx context.Context, r *region, c *cleared) ([]query, error) {
+	if r.sql.edge == "" {
+		return nil, nil
+	}
+	edge := edgeQuery(*r, &c.edge)
+	if d.keys == nil || d.keys.cluster.sharded {
+		return []query{edge}, nil
+	}
+	return nil, d.keys.findEdge(ctx, r, c, edge)
 }
 
 func edgeQuery(r region, edge **string) query {

@@ -40,7 +40,7 @@ type planTexts [2]string
 // explain is the queries of requireIndex.
 func (s *scan) explain(from string, texts *planTexts) []query {
 	const explain = "EXPLAIN (FORMAT JSON, SUMMARY) "
-	args := s.with("floor", from, "until", s.until, "rows", s.batcher.BatchMaxRows)
+	args := s.with("floor", from, "until", s.until, "edge", s.until, "rows", s.batcher.BatchMaxRows)
 	window := s.sql.window.delete
 	if s.batcher.DryRun {
 		window = s.sql.window.count // the role may have no right to delete

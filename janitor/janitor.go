@@ -212,6 +212,7 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 			deleter: deleter,
 			batcher: r.batcher,
 			fewTied: r.tuning.fewTied,
+			stretch: r.session.cluster.newStretch(r.Table, r.columns, reason, key),
 		},
 		ordered:  key == r.columns.ages(reason),
 		cursor:   startAt(from),

@@ -158,7 +158,7 @@ func (p *pass) advance(ctx context.Context, f found) error {
 	p.reader = p.next(ctx, f)
 	p.noteTransition(before, f.event)
 	// A batch that is much too slow may have lost its index.
-	if p.batcher.lastTook > 2*p.batcher.BatchGoal && time.Since(p.indexChecked) > time.Second {
+	if p.batcher.lastTook > 2*p.batcher.pace.goal && time.Since(p.indexChecked) > time.Second {
 		if err := p.checkIndex(ctx); err != nil {
 			return err
 		}

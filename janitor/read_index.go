@@ -77,8 +77,9 @@ type scan struct {
 	deleter *deleter
 	batcher *batcher
 
-	fewTied   int64 // how many rows of one key are few
-	lookAhead int   // a window spans at least so many rows, where few of them are due
+	fewTied   int64    // how many rows of one key are few
+	lookAhead int      // a window spans at least so many rows, where few of them are due
+	stretch   *stretch // nil = each window's edge is found by its rows
 }
 
 // with is the arguments of a statement: the cutoffs, and more as name, value, name, value.
@@ -105,12 +106,13 @@ func (w windows) step(ctx context.Context) (found, error) {
 	// Where it spans more rows than a batch may delete, those that are due are listed first. Their
 	// order is the heap's: near the end of the budget a window is small, so that the oldest go.
 	rows := max(int(min(int64(w.batcher.largest()), max(scanRows, w.batcher.budget()))), w.lookAhead)
-	c, err := w.deleter.clear(ctx, region{
+	r := region{
 		sql:      w.sql.window,
 		args:     w.with("floor", w.from, "until", w.until, "rows", rows),
 		rows:     rows,
 		oversize: rows > w.batcher.largest(),
-	})
+	}
+	c, err := w.clear(ctx, r)
 	f := found{event: windowCleared, reason: w.reason, scanned: int64(rows), deleted: c.deleted, vanished: c.vanished, tally: c.tally}
 	switch {
 	case c.edge == nil:
@@ -121,6 +123,14 @@ func (w windows) step(ctx context.Context) (found, error) {
 		f.key = *c.edge
 	}
 	return f, err
+}
+
+// clear clears a window. In a cluster its edge is guessed first.
+func (w windows) clear(ctx context.Context, r region) (cleared, error) {
+	if w.stretch == nil {
+		return w.deleter.clear(ctx, r)
+	}
+	return w.stretch.clear(ctx, w, r)
 }
 
 func (w windows) deadEntriesAhead(ctx context.Context) bool {

@@ -78,7 +78,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 // adaptLookAhead sets how many rows the next window spans, if that is not for the pace to say: as
 // many as are read in the time that a batch may take, while few of them are due.
 func (p *pass) adaptLookAhead(f found) {
-	goal, took := p.batcher.BatchGoal, p.batcher.lastTook-p.batcher.overhead(p.batcher.lastTook)
+	goal, took := p.batcher.pace.goal, p.batcher.lastTook-p.batcher.overhead(p.batcher.lastTook)
 	switch {
 	case p.lookAhead <= p.batcher.largest():
 	case f.deleted > f.scanned/4:
