@@ -24,6 +24,8 @@ type foreignKey struct {
 	OnUpdate         string
 	Columns          []string
 	Referenced       []string
+	Generated        []string // those of Referenced that are, once for each column that they are made of: MadeOf
+	MadeOf           []string
 	Nulled           []string // those of Columns that ON DELETE SET NULL, or SET DEFAULT, sets
 
 	// Of Columns, those that
@@ -44,7 +46,7 @@ const nul = "\x00"
 type effect struct {
 	table   uint32
 	columns string // that are set, joined by nul; "" = the rows are deleted
-	value   string // NULL, or default
+	value   string // NULL, default, or generated
 }
 
 // link is one foreign key at work, by a DELETE or an UPDATE of the row that it refers to.
@@ -127,18 +129,21 @@ func (k *foreignKey) after(from effect) (link, bool) {
 			return l, false
 		}
 		l.onUpdate, action, columns = true, k.OnUpdate, k.Columns
-		set := strings.Split(from.columns, nul)
+		set, value := strings.Split(from.columns, nul), from.value
 		var followed []string
 		for i, column := range k.Referenced {
-			if slices.Contains(set, column) {
+			switch {
+			case slices.Contains(set, column):
 				followed = append(followed, k.Columns[i])
+			case k.isGenerated(column, set):
+				followed, value = append(followed, k.Columns[i]), "generated"
 			}
 		}
 		if len(followed) == 0 {
 			return l, false
 		}
 		if action == "c" {
-			l.effect.columns, l.effect.value = strings.Join(followed, nul), from.value
+			l.effect.columns, l.effect.value = strings.Join(followed, nul), value
 			return l, true
 		}
 	}
@@ -158,6 +163,16 @@ func (k *foreignKey) after(from effect) (link, bool) {
 	return l, false
 }
 
+// isGenerated reports whether a column that the key refers to is computed from one of these.
+func (k *foreignKey) isGenerated(column string, from []string) bool {
+	for i, generated := range k.Generated {
+		if generated == column && slices.Contains(from, k.MadeOf[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // harm says what the link does to other tokens that must not be done, "" if nothing.
 func (l link) harm() string {
 	k := l.key
@@ -171,6 +186,8 @@ func (l link) harm() string {
 	switch {
 	case l.effect.value == "default":
 		return fmt.Sprintf("sets %s of other tokens to what it is by default", strings.Join(set, ", "))
+	case l.effect.value == "generated":
+		return fmt.Sprintf("sets %s of other tokens to what another column comes to", strings.Join(set, ", "))
 	case common(set, k.OfRules) != nil:
 		return fmt.Sprintf("sets %s of other tokens to NULL, which the rules read", strings.Join(common(set, k.OfRules), ", "))
 	case common(set, k.NotNull) != nil:

@@ -100,6 +100,15 @@ func TestForeignKeysThatHarmOtherTokens(t *testing.T) {
 			ALTER TABLE refresh_tokens ADD head int NOT NULL DEFAULT 1 CONSTRAINT token_head REFERENCES states (head) ON UPDATE CASCADE`,
 			what: [][]string{{"sets head of other tokens to NULL, which it may not be", "state_head of public.states (ON DELETE SET NULL), then", "token_head of public.refresh_tokens (ON UPDATE CASCADE)"}},
 			mend: []string{"FOREIGN KEY (head) REFERENCES public.states (head) NOT VALID"}, stays: true},
+		{name: "by ON UPDATE of a generated column", sql: tokens + `CREATE TABLE states (token int CONSTRAINT state_token REFERENCES refresh_tokens ON DELETE SET NULL,
+				until timestamptz GENERATED ALWAYS AS (CASE WHEN token IS NULL THEN to_timestamp(0) ELSE to_timestamp(4e9) END) STORED UNIQUE); INSERT INTO states VALUES (1);
+			UPDATE refresh_tokens SET expires_at = to_timestamp(4e9) WHERE name <> 'due'; ALTER TABLE refresh_tokens ADD CONSTRAINT token_until FOREIGN KEY (expires_at) REFERENCES states (until) ON UPDATE CASCADE NOT VALID`,
+			what: [][]string{{"sets expires_at of other tokens to what another column comes to", "state_token of public.states (ON DELETE SET NULL), then", "token_until of public.refresh_tokens (ON UPDATE CASCADE)"}},
+			mend: []string{"FOREIGN KEY (expires_at) REFERENCES public.states (until) NOT VALID"}, stays: true},
+		{name: "by two generated columns", sql: tokens + `CREATE TABLE a (token int CONSTRAINT a_token REFERENCES refresh_tokens ON DELETE SET NULL, g int GENERATED ALWAYS AS (coalesce(token, 0)) STORED UNIQUE);
+			CREATE TABLE b (g int CONSTRAINT b_g REFERENCES a (g) ON UPDATE CASCADE, h int GENERATED ALWAYS AS (g + 1) STORED UNIQUE); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);
+			ALTER TABLE refresh_tokens ADD h int DEFAULT 2 CONSTRAINT token_h REFERENCES b (h) ON UPDATE SET DEFAULT`,
+			what: [][]string{{"sets h of other tokens", "a_token", "b_g", "token_h of public.refresh_tokens (ON UPDATE SET DEFAULT)"}}, mend: []string{"DROP CONSTRAINT b_g"}, stays: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -148,8 +148,8 @@ WITH tokens AS (
                || coalesce((SELECT ' (' || string_agg(format('%I %s', l.relname, l.useless), ', ' ORDER BY l.relname) || ')'
                             FROM candidate l), ''),
            CASE t.relkind
-               WHEN 'p' THEN format('CREATE INDEX ON %s (%I); it blocks writes while it builds, unless each partition '
-                                    'has such an index already, created CONCURRENTLY', t.name, f.name)
+               WHEN 'p' THEN format('CREATE INDEX ON %s (%I) /* it blocks writes while it builds, unless each partition '
+                                    'has such an index already, created CONCURRENTLY */', t.name, f.name)
                ELSE format('CREATE INDEX CONCURRENTLY ON %s (%I)', t.name, f.name) END
            || coalesce((SELECT '; then DROP INDEX ' || string_agg(format('%I.%I', t.nspname, l.relname), ', ' ORDER BY l.relname)
                         FROM candidate l WHERE l.useless = 'is not valid'), '')

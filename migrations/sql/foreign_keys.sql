@@ -31,20 +31,19 @@ WITH RECURSIVE copy(root, oid) AS (
     SELECT relid::oid AS oid FROM pg_partition_tree(coalesce(pg_partition_root($1::oid), $1::oid))
     UNION
     SELECT $1::oid
-), generated AS ( -- generated columns that a rule reads, and what they are made of
-    SELECT d.adrelid AS relid, base.attname AS made_of
+), generated AS ( -- generated columns, and what they are made of
+    SELECT d.adrelid AS relid, a.attname AS name, base.attname AS made_of
     FROM pg_attrdef d
     JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> ''
     JOIN pg_depend p ON p.refclassid = 'pg_class'::regclass AND p.refobjid = d.adrelid AND p.refobjsubid > 0
                     AND (p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
                          OR p.classid = 'pg_class'::regclass AND p.objid = d.adrelid AND p.objsubid = d.adnum)
     JOIN pg_attribute base ON base.attrelid = d.adrelid AND base.attnum = p.refobjsubid AND base.attnum <> d.adnum
-    WHERE d.adrelid IN (SELECT oid FROM family) AND a.attname = ANY ($2::text[])
 )
 SELECT quote_ident(c.conname) AS name, format('%I.%I', n.nspname, r.relname) AS of, format('%I.%I', fn.nspname, f.relname) AS to,
        c.conrelid AS rel_oid, c.conrelid IN (SELECT oid FROM family) AS in_family,
        acting.deletes, acting.updates, c.confdeltype::text AS on_delete, c.confupdtype::text AS on_update,
-       key.columns, key.referenced, key.not_null, key.has_default,
+       key.columns, key.referenced, made.generated, made.made_of, key.not_null, key.has_default,
        coalesce((SELECT array_agg(quote_ident(a.attname) ORDER BY s.ord)
                  FROM unnest(translate(to_jsonb(c) ->> 'confdelsetcols', '[]', '{}')::int2[]) WITH ORDINALITY AS s(num, ord) -- PostgreSQL 15 and later
                  JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = s.num), key.columns) AS nulled,
@@ -69,7 +68,7 @@ CROSS JOIN LATERAL (
                           ELSE pg_get_expr(d.adbin, d.adrelid) !~ '^NULL(::.*)?$' END), '{}') AS has_default,
            coalesce(array_agg(quote_ident(a.attname)) FILTER (
                WHERE a.attname = ANY ($2::text[])
-                  OR EXISTS (SELECT FROM generated g WHERE g.relid = c.conrelid AND g.made_of = a.attname)), '{}') AS of_rules,
+                  OR EXISTS (SELECT FROM generated g WHERE g.relid = c.conrelid AND g.name = ANY ($2::text[]) AND g.made_of = a.attname)), '{}') AS of_rules,
            coalesce(array_agg(quote_ident(a.attname)) FILTER (
                WHERE EXISTS (SELECT FROM pg_index x
                              WHERE x.indrelid = c.conrelid AND x.indisprimary AND a.attnum = ANY (x.indkey::int2[]))), '{}') AS of_primary,
@@ -85,4 +84,11 @@ CROSS JOIN LATERAL (
     JOIN pg_attribute fa ON fa.attrelid = c.confrelid AND fa.attnum = k.fnum
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
 ) AS key
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(quote_ident(g.name) ORDER BY g.name, g.made_of), '{}') AS generated,
+           coalesce(array_agg(quote_ident(g.made_of) ORDER BY g.name, g.made_of), '{}') AS made_of
+    FROM generated g
+    JOIN pg_attribute fa ON fa.attrelid = c.confrelid AND fa.attname = g.name AND fa.attnum = ANY (c.confkey)
+    WHERE g.relid = c.confrelid
+) AS made
 ORDER BY of, name;

@@ -52,7 +52,7 @@ SELECT format('foreign key %I of %I.%I (%s) has no index%s, so that the DELETE o
               a.conname, n.nspname, r.relname, array_to_string(b.quoted, ', '),
               CASE WHEN r.relkind = 'p' THEN format(' on %s of its partitions', b.leaves) ELSE '' END) AS what,
        CASE WHEN r.relkind = 'p'
-            THEN format('CREATE INDEX ON %I.%I (%s); it blocks writes while it builds, unless each partition has such an index already, created CONCURRENTLY',
+            THEN format('CREATE INDEX ON %I.%I (%s) /* it blocks writes while it builds, unless each partition has such an index already, created CONCURRENTLY */',
                         n.nspname, r.relname, array_to_string(b.quoted, ', '))
             ELSE format('CREATE INDEX CONCURRENTLY ON %I.%I (%s)', n.nspname, r.relname, array_to_string(b.quoted, ', ')) END AS remedy
 FROM bare b
