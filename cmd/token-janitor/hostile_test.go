@@ -107,7 +107,7 @@ func TestHostileDatabase(t *testing.T) {
 		{"revisions without the table", `ALTER TABLE alembic_version ALTER version_num TYPE text; INSERT INTO alembic_version VALUES (:nasty); DROP TABLE refresh_tokens`, "alembic upgrade heads"},
 		{"version table", `ALTER TABLE alembic_version RENAME TO :"nasty"; DROP TABLE refresh_tokens`, "--version-table "},
 		{"revision without the table", `ALTER TABLE alembic_version ALTER version_num TYPE text; UPDATE alembic_version SET version_num = :nasty; DROP TABLE refresh_tokens`, "revision this janitor does not know"},
-		{"schema", `CREATE SCHEMA :"nasty"; ALTER TABLE refresh_tokens SET SCHEMA :"nasty"`, "but in "},
+		{"schema", `CREATE SCHEMA :"nasty"; ALTER TABLE refresh_tokens SET SCHEMA :"nasty"`, "but there is "},
 		{"index", `DROP INDEX ix_refresh_tokens_expires_at; CREATE INDEX :"nasty" ON refresh_tokens (expires_at) WHERE false`, "no index leads with expires_at"},
 		{"type of a column", `CREATE DOMAIN :"nasty" AS timestamptz; ALTER TABLE refresh_tokens ALTER revoked_at TYPE :"nasty"`, "revoked_at"},
 	} {
