@@ -85,7 +85,7 @@ func TestServersClockJumps(t *testing.T) {
 		)
 		stays := []string{"expired just now", "live", "live for a week", "revoked today", "revoked without a time"}
 		s := settings()
-		s.BatchMaxRows, s.Window = 100, 100
+		s.fixWindows(100)
 		jumped := Batch{}
 		s.OnBatch = func(b Batch) {
 			if b.Done.Expired > 500 && jumped.Done.Expired == 0 {

@@ -190,7 +190,7 @@ func TestConnectionBreaks(t *testing.T) {
 			const due, window = 1000, 100
 			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
 			tab.insert(token{name: "live", expires: at(week)})
-			s.BatchMaxRows, s.Window = window, window
+			s.fixWindows(window)
 			s.StatementTimeout = 200 * time.Millisecond
 			p, far := tab.through()
 			fault.set(p)

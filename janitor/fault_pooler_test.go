@@ -25,7 +25,7 @@ func TestPoolerLosesItsServer(t *testing.T) {
 			p, far := tab.through()
 			url := pgtemp.Bouncer(t, far.url, "transaction")
 			killer := tab.again()
-			s.BatchMaxRows, s.Window = 100, 100
+			s.fixWindows(100)
 			var gone, deleted, doubt int64
 			var kills sync.WaitGroup
 			pid := tab.PgConn().PID()

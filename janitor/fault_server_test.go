@@ -86,7 +86,8 @@ func TestServerStops(t *testing.T) {
 		runner, s := tab.again(), settings()
 		_ = tab.Close(t.Context())
 		down := make(chan error, 1)
-		s.BatchMaxRows, s.Window, s.Load = 100, 100, 0.5
+		s.fixWindows(100)
+		s.Load = 0.5
 		s.OnBatch = func(b Batch) {
 			if b.Done.Expired == 1000 {
 				go func() { down <- server.Down(t.Context(), stop.how) }()
@@ -129,7 +130,8 @@ func TestSessionIsTerminated(t *testing.T) {
 			runner := tab.again()
 			killer := tab.again()
 			pid, done := runner.PgConn().PID(), make(chan struct{})
-			s.BatchMaxRows, s.Window, s.Load = 100, 100, 0.5
+			s.fixWindows(100)
+			s.Load = 0.5
 			s.OnBatch = func(b Batch) {
 				if b.Done.Expired == int64(100+100*i) {
 					go func() {

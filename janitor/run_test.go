@@ -224,7 +224,7 @@ func TestCancelledBetweenBatches(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
-	s.BatchMaxRows, s.Window = 100, 100
+	s.fixWindows(100)
 	ctx, cancel := context.WithCancel(t.Context())
 	s.OnBatch = func(b Batch) {
 		if b.Done.Expired == 300 {
@@ -297,8 +297,7 @@ func TestServerGoneInTheMiddle(t *testing.T) {
 	tab, s := newTable(t), settings()
 	tab.fill(1000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	other := &table{Conn: connect(t, tab.url), t: t, url: tab.url}
-	s.BatchMaxRows, s.Window = 100, 100
-	s.BatchGoal = time.Minute // no slow batch makes the next one smaller
+	s.fixWindows(100)
 	pid := tab.PgConn().PID()
 	s.OnBatch = func(b Batch) {
 		if b.Done.Expired == 300 {

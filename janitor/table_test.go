@@ -41,6 +41,11 @@ func settings() Settings {
 	}
 }
 
+// fixWindows has every window hold so many rows, however slow the machine is.
+func (s *Settings) fixWindows(rows int) {
+	s.BatchMaxRows, s.Window, s.BatchGoal = rows, rows, time.Minute
+}
+
 // table is a table of refresh tokens in a database of its own.
 type table struct {
 	*pgx.Conn
