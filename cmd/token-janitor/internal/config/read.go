@@ -135,18 +135,19 @@ func shown(arg string) string {
 func readEnviron(environ []string, fields map[string]reflect.Value) (read []given, err error) {
 	known := map[string]string{}
 	for name := range fields {
-		known[variable(name)] = name
+		known[strings.TrimPrefix(variable(name), prefix+"_")] = name
 	}
 	for _, pair := range environ {
 		name, written, _ := strings.Cut(pair, "=")
-		flag, ok := known[name]
+		rest, ours := strings.CutPrefix(name, prefix+"_")
+		flag, ok := known[rest]
 		switch {
-		case !strings.HasPrefix(name, prefix+"_"):
+		case !ours:
 		case strings.HasPrefix(name, prefix+"_TEST_"): // the tests' own
 		case strings.HasPrefix(name, prefix+"_SERVICE_"), strings.HasPrefix(name, prefix+"_PORT"):
 			// Kubernetes sets these in every pod beside a Service named token-janitor.
 		case !ok:
-			return nil, fmt.Errorf("unknown variable %s%s; --help lists them", text.Clip(name), text.Suggest(name, known, ""))
+			return nil, fmt.Errorf("unknown variable %s%s; --help lists them", text.Clip(name), text.Suggest(rest, known, prefix+"_"))
 		case written == "":
 		default:
 			value, err := convert(fields[flag], written)
