@@ -273,5 +273,5 @@ func (b *batcher) budget() int64 {
 	return b.MaxRows - b.done().Total()
 }
 
-// largest is the most rows that a batch may hold just now.
+// largest is how many rows a batch aims at just now.
 func (b *batcher) largest() int { return b.pace.rows }

@@ -26,10 +26,10 @@
 //	windows       timed out over dead entries            restart with a sweep, also from tie and afterTie
 //
 // A DELETE that times out is not repeated: its rows are listed and picked. Any other step that times
-// out is taken again, over fewer rows; a count that does so twice ends the pass. A pass that read the
-// heap, or whose listed rows vanished, may have missed rows that moved meanwhile, or were rewritten:
-// there, countByIndex or countByBlock comes before the end. What it cannot verify in time, the Result
-// calls unverified.
+// out is taken again, over fewer rows if it has a size; a count that does so twice ends the pass. A
+// pass that read the heap, or whose listed rows vanished, may have missed rows that moved meanwhile,
+// or were rewritten: there, countByIndex or countByBlock comes before the end. What it cannot verify
+// in time, the Result calls unverified, unless another stop reason comes first.
 //
 // A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
 // batch. Where a row is locked or fails the statement, or the region may hold too many rows, its

@@ -81,7 +81,8 @@ func (p *pass) run(ctx context.Context) error {
 }
 
 // timedOut is for a step that the server ended for its length, the n-th in a row: the step is taken
-// again over fewer rows, unless the index is gone, dead entries are the reason, or single rows are.
+// again, over fewer rows if it has a size, unless the index is gone, dead entries are the reason, or
+// single rows are.
 func (p *pass) timedOut(ctx context.Context, n int) error {
 	p.batcher.pace.shrink()
 	p.lookAhead /= 4

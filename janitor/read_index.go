@@ -139,7 +139,7 @@ func (w windows) deadEntriesAhead(ctx context.Context) bool {
 
 // tie reads the rows of one key when they fill a window by themselves. The index cannot tell them
 // apart, and batches that walk their entries, each over the dead ones of all before it, would take
-// quadratic time. So the entries are walked once, or, if they are too many to list, not at all.
+// quadratic time. So the entries are walked a fixed number of times, and never once for each batch.
 type tie struct {
 	*scan
 	key string
@@ -158,7 +158,7 @@ func (t tie) step(ctx context.Context) (found, error) {
 	case rows > t.fewTied:
 		f.event, f.blocks = tieTooLarge, blocks
 		return f, nil
-	case rows == 0: // a vacuum or another session was faster
+	case rows == 0: // another session was faster, or no key is at infinity
 		return f, nil
 	}
 	c, err := t.deleter.clear(ctx, region{

@@ -5,7 +5,8 @@
 -- The ends of the range are sub-selects to hide them from the planner, which otherwise reads both ends of
 -- the index each time, for an estimate that decides nothing.
 --
--- Lock: ACCESS SHARE. Index: one walk over :rows entries of the index on :key.
+-- Lock: ACCESS SHARE. Index: one walk over :rows visible entries of the index on :key, and the dead ones
+-- between.
 WITH edge AS MATERIALIZED (
     SELECT :key AS at
       FROM :table
