@@ -63,11 +63,11 @@ func (p *picker) hopeless() error {
 	return nil
 }
 
-// everyRowFailed returns the first failure of a pass that deleted nothing and kept rows for nothing
-// that keeps rows on purpose. Locked and slow rows are counted as such.
+// everyRowFailed returns the first failure of a pass of a run that deleted nothing and kept rows for
+// nothing that keeps rows on purpose. Locked and slow rows are counted as such.
 func (p *picker) everyRowFailed() error {
 	f := &p.failures
-	if f.first == nil || p.batcher.totals.deleted.Of(p.reason) > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
+	if f.first == nil || p.batcher.totals.deleted.Total() > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
 		return nil
 	}
 	return f.first

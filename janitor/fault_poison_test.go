@@ -194,6 +194,23 @@ func TestBrokenTriggerFailsTheRun(t *testing.T) {
 	tab.survive("expired")
 }
 
+// One row that nothing but its trigger keeps, with a code that speaks of the statement, keeps no pass from its work.
+func TestPoisonedRowOfOnePass(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{"0A000", "42P01", "40001", "40P01", "XX000", "25P02"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.insert(token{name: "poisoned", expires: at(-2 * time.Hour)}, token{name: "live", expires: at(week)})
+			tab.fill(50, constant(week), "true", constant(-2*week))
+			tab.exec(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.token_hash = 'poisoned' THEN RAISE 'no' USING ERRCODE = '` + state + `'; END IF; RETURN OLD; END $$`)
+			tab.exec(`CREATE TRIGGER refuse BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION refuse()`)
+			expect{stop: StopLeft, deleted: Counts{Revoked: 50}, left: Left{Refused: 1}}.of(t, "run", tab.run(settings()))
+			tab.survive("poisoned", "live")
+		})
+	}
+}
+
 // Thousands of poisoned rows, scattered and in a swarm, cost little and the rest goes.
 func TestManyPoisonedRows(t *testing.T) {
 	t.Parallel()

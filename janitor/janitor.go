@@ -127,6 +127,11 @@ func (r *run) run(ctx context.Context) error {
 			break
 		}
 	}
+	for _, p := range r.passes {
+		if failed := p.deleter.picker.everyRowFailed(); err == nil && failed != nil {
+			err = fmt.Errorf("%s pass: no row can be deleted: %w", p.reason, failed)
+		}
+	}
 	stop, wasStopped := errors.AsType[stopped](err)
 	if stop == stopped(StopOther) {
 		return err // it is for the janitor at work to report what is overdue

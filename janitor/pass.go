@@ -74,9 +74,6 @@ func (p *pass) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.deleter.picker.everyRowFailed(); err != nil {
-		return fmt.Errorf("no row can be deleted: %w", err)
-	}
 	return nil
 }
 

@@ -270,9 +270,9 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	return done, nil, nil
 }
 
-// batchErrors matches the SQLSTATEs that end a batch as a whole: it lost a race, is out of time, or the
-// server can do no more.
-const batchErrors = "^(40P01|40001|57014|25006|53100|53200|XX001|XX002)$"
+// batchErrors matches the SQLSTATEs that end a batch as a whole: it is out of time, or the server can do
+// no more. A lost race was tried again before: what comes of it now is the row's.
+const batchErrors = "^(57014|25006|53100|53200|XX001|XX002)$"
 
 // batch is a batch that picks n rows. More than one are not given all the time that one may take:
 // they are split.

@@ -1,7 +1,8 @@
 -- Deletes the listed rows as delete_listed.sql does, but :step rows at a time, each step in a
 -- subtransaction: an error that a row's trigger or constraint raises undoes that step alone, and does not
--- reach the server's log. What matches token_janitor.fatal fails the batch: it lost a race or is out of
--- time. DO takes no parameters, hence the settings that isolate_args.sql makes and isolate_result.sql reads.
+-- reach the server's log. What matches token_janitor.fatal fails the batch: it is out of time, or the
+-- server can do no more. DO takes no parameters, hence the settings that isolate_args.sql makes and
+-- isolate_result.sql reads.
 --
 -- Lock and index: as lock_listed.sql and delete_locked.sql.
 DO $isolate$
