@@ -303,6 +303,31 @@ func TestAnySQLSTATEKeepsOneRow(t *testing.T) {
 	}
 }
 
+// What a trigger makes, or asks for by current_schema(), is where it would be in a DELETE by the same role.
+func TestTriggerMakesItsTables(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`EXECUTE format('INSERT INTO %I.audit VALUES (%L)', current_schema(), OLD.token_hash);`,
+		`CREATE TABLE IF NOT EXISTS audit_today (hash text); INSERT INTO audit_today VALUES (OLD.token_hash);`,
+		`CREATE TEMP TABLE IF NOT EXISTS audit (hash text); INSERT INTO pg_temp.audit VALUES (OLD.token_hash);`,
+	} {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			tab := newTable(t)
+			tab.insert(token{name: "live", expires: at(week)})
+			tab.fill(50, constant(-2*time.Hour), "false", "NULL")
+			tab.exec(`CREATE TABLE audit (hash text); CREATE SCHEMA auth; ALTER TABLE refresh_tokens SET SCHEMA auth`)
+			tab.exec(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` + body + ` RETURN OLD; END $$`)
+			tab.exec(`CREATE TRIGGER note AFTER DELETE ON auth.refresh_tokens FOR EACH ROW EXECUTE FUNCTION note()`)
+			s := settings()
+			s.Table[0] = "auth"
+			expect{stop: StopDrained, deleted: Counts{Expired: 50}}.of(t, "run", tab.run(s))
+			tab.exec(`SET search_path = auth, public`)
+			tab.survive("live")
+		})
+	}
+}
+
 // A trigger sees the search_path that it would see in a DELETE by the same role.
 func TestTriggerSeesTheRolesPath(t *testing.T) {
 	t.Parallel()
