@@ -47,7 +47,7 @@ func (p *pass) skipTo(ctx context.Context, floor string) error {
 	if floor == "" || !p.key.kind.may(floor) {
 		return nil
 	}
-	empty, known, err := p.empty(ctx, p.cursor.at, floor)
+	empty, known, err := p.empty(ctx, p.cursor.at, floor, lookBelow)
 	if err == nil && (empty || !known) {
 		p.raise(floor)
 		p.reader = p.at(floor)
@@ -59,8 +59,7 @@ func (p *pass) skipTo(ctx context.Context, floor string) error {
 }
 
 // empty reports whether no row has a key in [from, to); unknown if that takes too long.
-func (s *scan) empty(ctx context.Context, from, to string) (empty, known bool, err error) {
-	within := lookBelow
+func (s *scan) empty(ctx context.Context, from, to string, within time.Duration) (empty, known bool, err error) {
 	if s.deleter.keys != nil {
 		within = clusterGoal // the way to the workers alone takes longer
 	}

@@ -63,12 +63,17 @@ func (p *picker) hopeless() error {
 	return nil
 }
 
-// everyRowFailed returns the first failure of a pass of a run that deleted nothing and kept rows for
-// nothing that keeps rows on purpose. Locked and slow rows are counted as such.
-func (p *picker) everyRowFailed() error {
-	f := &p.failures
-	if f.first == nil || p.batcher.totals.deleted.Total() > 0 || f.slow > 0 || errors.Is(f.first, stopped(StopTableLocked)) {
+// everyRowFailed returns the first failure of a run that deleted nothing and kept rows for nothing that
+// keeps rows on purpose. Locked and slow rows are counted as such.
+func (r *run) everyRowFailed() error {
+	if r.batcher.totals.deleted.Total() > 0 {
 		return nil
 	}
-	return f.first
+	for _, p := range r.passes {
+		f := &p.deleter.picker.failures
+		if f.first != nil && f.slow == 0 && !errors.Is(f.first, stopped(StopTableLocked)) {
+			return fmt.Errorf("%s pass: no row can be deleted: %w", p.reason, f.first)
+		}
+	}
+	return nil
 }

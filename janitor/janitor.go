@@ -27,8 +27,8 @@
 //
 // A DELETE that times out is not repeated: its rows are listed and picked. Any other step that times
 // out is taken again, over fewer rows if it has a size; a count that does so twice ends the pass. A
-// pass that read the heap, or whose listed rows vanished, may have missed rows that moved meanwhile,
-// or were rewritten: there, countByIndex or countByBlock comes before the end. What it cannot verify
+// pass that read the heap, whose listed rows vanished, or behind whose cursor rows turn up, may have
+// missed rows that moved meanwhile, or were rewritten: there, countByIndex or countByBlock comes before the end. What it cannot verify
 // in time, the Result calls unverified, unless another stop reason comes first.
 //
 // A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
@@ -85,13 +85,6 @@ type run struct {
 	tuning  tuning
 }
 
-// tuning is the constants of a pass, other ones in tests.
-type tuning struct {
-	sweepAfter, dense, fewTied, smallTable int64
-	lookAhead                              int // rows of the first windows of a pass among live rows
-	observe                                func(from reader, what event, to reader)
-}
-
 func newRun(conn *pgx.Conn, s Settings) *run {
 	session := &session{
 		conn:             conn,
@@ -127,10 +120,8 @@ func (r *run) run(ctx context.Context) error {
 			break
 		}
 	}
-	for _, p := range r.passes {
-		if failed := p.deleter.picker.everyRowFailed(); err == nil && failed != nil {
-			err = fmt.Errorf("%s pass: no row can be deleted: %w", p.reason, failed)
-		}
+	if err == nil {
+		err = r.everyRowFailed()
 	}
 	stop, wasStopped := errors.AsType[stopped](err)
 	if stop == stopped(StopOther) {

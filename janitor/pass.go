@@ -31,6 +31,13 @@ type missed struct {
 	rounds int   // how often a count has found that some were
 }
 
+// tuning is the constants of a pass, other ones in tests.
+type tuning struct {
+	sweepAfter, dense, fewTied, smallTable int64
+	lookAhead                              int // rows of the first windows of a pass among live rows
+	observe                                func(from reader, what event, to reader)
+}
+
 // run reads to the end, or until an error says why not.
 func (p *pass) run(ctx context.Context) error {
 	p.batcher.underWay = underWay{p.reason, p.estimate}

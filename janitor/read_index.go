@@ -39,8 +39,9 @@ const (
 	rewritten     event = "the table was rewritten"
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
-	rowsVanished  event = "listed rows vanished" // found by the pass, as the three below
+	rowsVanished  event = "listed rows vanished" // found by the pass, as the four below
 	belowUnknown  event = "unknown whether rows lie below the floor"
+	rowsBehind    event = "rows lie behind"
 	rowsDense     event = "the rows are dense"
 	deadEntries   event = "timed out over dead entries"
 )

@@ -114,6 +114,7 @@ func (p *pass) atEnd(ctx context.Context) reader {
 // missed.
 func (p *pass) verify(ctx context.Context) reader {
 	p.noteRewrite(ctx)
+	p.lookBehind(ctx)
 	switch {
 	case p.missed.why == "" || p.batcher.DryRun || p.missed.rounds >= maxRounds:
 		return nil
