@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var benchSizes = flag.String("sizes", "4000,16000,64000", "rows of the tables whose cost is compared, the smallest first")
+var benchSizes = flag.String("sizes", "2000,8000,32000", "rows of the tables whose cost is compared, the smallest first")
 
 // quadratic is the size from which LIMIT batches are left out: each walks over the dead
 // entries of all before it, and ten times the rows take a hundred times as long.
