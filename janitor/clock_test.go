@@ -72,6 +72,9 @@ func TestForeignSession(t *testing.T) {
 			CREATE FUNCTION evil.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
 			CREATE FUNCTION evil.pg_try_advisory_xact_lock(integer, integer) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
 			SET search_path = evil, pg_catalog, public`,
+		"evil current_setting, in capitals": `CREATE SCHEMA evil;
+			CREATE FUNCTION evil.current_setting(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''evil''; END';
+			SELECT set_config('search_path', 'evil, PG_CATALOG, public', false)`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
