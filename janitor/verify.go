@@ -72,14 +72,14 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 }
 
 // lookBehind notes that rows may have been missed if there are some behind a cursor that has left none there: the
-// API, or a trigger, gave a row an earlier key, or made a new one. A twentieth of the run's time may not suffice to
-// pass what it has deleted.
+// API, or a trigger, gave a row an earlier key, or made a new one. A twentieth of the run's time, or what a statement may
+// take, may not suffice to pass what it has deleted.
 func (p *pass) lookBehind(ctx context.Context) {
 	if p.missed.why != "" || !p.ordered || p.batcher.DryRun || p.deleter.keys != nil ||
 		p.tally.left.Total() > 0 || p.batcher.totals.deleted.Of(p.reason) == 0 {
 		return
 	}
-	empty, known, err := p.empty(ctx, p.cursor.start, p.until, max(lookBelow, time.Since(p.batcher.began)/20))
+	empty, known, err := p.empty(ctx, p.cursor.start, p.until, min(p.batcher.StatementTimeout, max(lookBelow, time.Since(p.batcher.began)/20)))
 	if err == nil && known && !empty {
 		p.missed.why = rowsBehind
 	}
