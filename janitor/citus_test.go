@@ -286,7 +286,7 @@ func TestStretch(t *testing.T) {
 		{kind{sql: "bigint", unit: time.Second}, "1000", "1160", "5000", 100, 16, "1175", "1400"},
 		{kind{sql: "bigint", unit: time.Second}, "1000", "1002", "5000", 100, 3, "1003", "1005"},
 	} {
-		var s stretch
+		var s edgeGuess
 		r := region{rows: c.rows}
 		s.learn(c.k, c.from, c.edge, 100)
 		last := s.guess(&r, c.k, c.edge, c.until)

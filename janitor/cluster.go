@@ -227,7 +227,7 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		case err == nil:
 			all.deleted += deleted
 			all.tally.left.Refused += kept // by a trigger: nothing failed
-		case state != queryCanceled && state != lockNotAvailable && (!isRowError(err) || lostWorker(state)):
+		case state != queryCanceled && state != lockNotAvailable && (!isRowError(err) || endsSession(state)):
 			return all, fmt.Errorf("delete %d rows by their keys: %w", n, err)
 		case n == 1:
 			p.picker.countLeft(&all.tally, state, serverMessage(err), err)
@@ -239,11 +239,6 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		}
 	}
 	return all, nil
-}
-
-// lostWorker reports whether a SQLSTATE says that a worker is gone, or on its way: the coordinator tells of it as of any error.
-func lostWorker(state string) bool {
-	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P")
 }
 
 // keyedSplit is how many groups keys are split into. Two would be the fewest batches for one row that is referenced, sixteen

@@ -16,16 +16,16 @@ const (
 	reach      = 1.5
 )
 
-// stretch is a window in a cluster, by which the edge of the next is guessed: to find it without a guess, each shard sends as many
+// edgeGuess is a window in a cluster, by which the edge of the next is guessed: to find it without a guess, each shard sends as many
 // keys as the whole window holds rows, which took ten times as long as their deletion where there were 32 shards.
-type stretch struct {
+type edgeGuess struct {
 	text        string // citus_edge_among.sql
 	first, last int64
 	rows        int // that lie between the two; 0 = there was no such window yet
 }
 
 // clear clears a window of a pass by a guess of its edge. Where none would do, or the last one did, the rows tell.
-func (s *stretch) clear(ctx context.Context, w windows, r region) (cleared, error) {
+func (s *edgeGuess) clear(ctx context.Context, w windows, r region) (cleared, error) {
 	guessed := r
 	if last := s.guess(&guessed, w.key.kind, w.from, w.until); last != "" {
 		c, err := w.deleter.clear(ctx, guessed)
@@ -49,7 +49,7 @@ func (s *stretch) clear(ctx context.Context, w windows, r region) (cleared, erro
 
 // guess has a region that begins at a key end at one of some edges, where the last window tells about how far they lie. It
 // returns the last of them, "" if it has no guess.
-func (s *stretch) guess(r *region, k kind, from, until string) string {
+func (s *edgeGuess) guess(r *region, k kind, from, until string) string {
 	first, known := k.number(from)
 	if s.rows == 0 || !known {
 		return ""
@@ -80,7 +80,7 @@ func (s *stretch) guess(r *region, k kind, from, until string) string {
 }
 
 // learn takes in a window.
-func (s *stretch) learn(k kind, from, edge string, rows int) {
+func (s *edgeGuess) learn(k kind, from, edge string, rows int) {
 	first, known := k.number(from)
 	last, alsoKnown := k.number(edge)
 	if s.rows = 0; known && alsoKnown && last > first {
@@ -88,14 +88,14 @@ func (s *stretch) learn(k kind, from, edge string, rows int) {
 	}
 }
 
-// newStretch is for a pass that follows the index on key; nil = its edges are found by their rows.
-func (c *cluster) newStretch(table pgx.Identifier, cols columns, reason Reason, key column) *stretch {
+// newEdgeGuess is for a pass that follows the index on key; nil = its edges are found by their rows.
+func (c *cluster) newEdgeGuess(table pgx.Identifier, cols columns, reason Reason, key column) *edgeGuess {
 	if c == nil || !c.sharded {
 		return nil
 	}
 	shared := cols.pieces(reason, key)
 	shared["table"] = table.Sanitize()
-	return &stretch{text: render("citus_edge_among", shared, nil)}
+	return &edgeGuess{text: render("citus_edge_among", shared, nil)}
 }
 
 // number is a key as a number, of microseconds or as it stands; unknown for those that Go's time cannot hold.

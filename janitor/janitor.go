@@ -28,8 +28,9 @@
 // A DELETE that times out is not repeated: its rows are listed and picked. Any other step that times
 // out is taken again, over fewer rows if it has a size; a count that does so twice ends the pass. A
 // pass that read the heap, whose listed rows vanished, or behind whose cursor rows turn up, may have
-// missed rows that moved meanwhile, or were rewritten: there, countByIndex or countByBlock comes before the end. What it cannot verify
-// in time, the Result calls unverified, unless another stop reason comes first.
+// missed rows that moved meanwhile, or were rewritten: there, countByIndex or countByBlock comes before
+// the end. What it cannot verify in time, the Result calls unverified, unless another stop reason comes
+// first.
 //
 // A region is cleared in one of two ways (delete.go). Usually one DELETE takes it whole, in one
 // batch. Where a row is locked or fails the statement, or the region may hold too many rows, its
@@ -199,16 +200,16 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 	deleter := r.newDeleter(reason, key, &sql, picker)
 	p := &pass{
 		scan: &scan{
-			reason:  reason,
-			key:     key,
-			until:   until,
-			sql:     sql,
-			cutoffs: cutoffs,
-			heap:    &r.heap,
-			deleter: deleter,
-			batcher: r.batcher,
-			fewTied: r.tuning.fewTied,
-			stretch: r.session.cluster.newStretch(r.Table, r.columns, reason, key),
+			reason:    reason,
+			key:       key,
+			until:     until,
+			sql:       sql,
+			cutoffs:   cutoffs,
+			heap:      &r.heap,
+			deleter:   deleter,
+			batcher:   r.batcher,
+			fewTied:   r.tuning.fewTied,
+			edgeGuess: r.session.cluster.newEdgeGuess(r.Table, r.columns, reason, key),
 		},
 		ordered:  key == r.columns.ages(reason),
 		cursor:   startAt(from),

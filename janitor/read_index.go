@@ -78,9 +78,9 @@ type scan struct {
 	deleter *deleter
 	batcher *batcher
 
-	fewTied   int64    // how many rows of one key are few
-	lookAhead int      // a window spans at least so many rows, where few of them are due
-	stretch   *stretch // nil = each window's edge is found by its rows
+	fewTied   int64      // how many rows of one key are few
+	lookAhead int        // a window spans at least so many rows, where few of them are due
+	edgeGuess *edgeGuess // nil = each window's edge is found by its rows
 }
 
 // with is the arguments of a statement: the cutoffs, and more as name, value, name, value.
@@ -128,10 +128,10 @@ func (w windows) step(ctx context.Context) (found, error) {
 
 // clear clears a window. In a cluster its edge is guessed first.
 func (w windows) clear(ctx context.Context, r region) (cleared, error) {
-	if w.stretch == nil {
+	if w.edgeGuess == nil {
 		return w.deleter.clear(ctx, r)
 	}
-	return w.stretch.clear(ctx, w, r)
+	return w.edgeGuess.clear(ctx, w, r)
 }
 
 func (w windows) deadEntriesAhead(ctx context.Context) bool {

@@ -42,8 +42,14 @@ func isRowError(err error) bool {
 	}
 	// A pooler's own errors have no SeverityUnlocalized, and its words are English. Severity is in the
 	// language of the server, where a proxy took the other away: then the SQLSTATE tells.
-	ended := e.Severity == "FATAL" || e.Severity == "PANIC" || strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P")
+	ended := e.Severity == "FATAL" || e.Severity == "PANIC" || endsSession(e.Code)
 	return !ended
+}
+
+// endsSession reports whether a SQLSTATE says that a session is gone, or on its way: of a worker in a
+// cluster, whose coordinator tells of it as of any error, as well.
+func endsSession(state string) bool {
+	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P")
 }
 
 // keepsRow reports whether a SQLSTATE is one with which a constraint or a trigger keeps a row on

@@ -1,9 +1,10 @@
 -- The rows of one key: how many there are, counted up to :rows; the range of heap blocks that holds
 -- them, from both ends of their index entries; and whether these entries are in heap order, as in an
--- index on :key alone, but not if another column of the index, before or after it, orders them. A backward scan reads the entries of a posting list, some 450 at most, from its
--- front: hence the thousand.
+-- index on :key alone, but not if another column of the index, before or after it, orders them. A
+-- backward scan reads the entries of a posting list, some 450 at most, from its front: hence the thousand.
 --
--- Lock: ACCESS SHARE. Index: :rows entries and two thousand at most of the index on :key.
+-- Lock: ACCESS SHARE. Index: :rows visible entries and two thousand at most of the index on :key, and the
+-- dead ones between.
 WITH ends AS MATERIALIZED (
     (SELECT ctid
        FROM :table
