@@ -99,11 +99,15 @@ func (b *batcher) run(ctx context.Context, w batch) error {
 // the planning, which for 400 partitions takes as long as a batch may. No row is locked meanwhile.
 func (b *batcher) overhead(took time.Duration) time.Duration {
 	over := b.session.trip
-	if b.session.planning > b.BatchGoal/4 { // else the first plans, which read the catalogue, say too much
+	if b.planningWeighs() {
 		over += b.session.planning
 	}
 	return min(over, min(took, cmp.Or(b.totals.shortest, took))*9/10)
 }
+
+// planningWeighs reports whether the planning takes much of a batch's time. Where it is little, the first plans, which read
+// the catalogue, say too much.
+func (b *batcher) planningWeighs() bool { return b.session.planning > b.BatchGoal/4 }
 
 // record adds a batch to what the run did.
 func (b *batcher) record(batch Batch) {

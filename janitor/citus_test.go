@@ -211,7 +211,7 @@ func TestCitusNextRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := r.passes[0]
-		if f, err := (countByIndex{p.scan, p.cursor.start, 10}).step(t.Context()); err != nil || f.remaining != 3 {
+		if f, err := (countByIndex{p.scan, p.cursor.start, 10}).step(t.Context()); err != nil || f.remaining.Of(Expired) != 3 {
 			t.Errorf("a count finds %d rows, want 3: %v", f.remaining, err)
 		}
 	})
@@ -287,10 +287,10 @@ func TestStretch(t *testing.T) {
 		{kind{sql: "bigint", unit: time.Second}, "1000", "1002", "5000", 100, 3, "1003", "1005"},
 	} {
 		var s edgeGuess
-		r := region{rows: c.rows}
+		r := region{rows: c.rows, stretches: []stretch{{}}}
 		s.learn(c.k, c.from, c.edge, 100)
 		last := s.guess(&r, c.k, c.edge, c.until)
-		edges, _ := r.args["edges"].([]string)
+		edges, _ := r.stretches[0].args["edges"].([]string)
 		if len(edges) != c.n || last != c.last || c.n > 0 && (edges[0] != c.first || edges[c.n-1] != last) {
 			t.Errorf("after %s to %s: got %q, want %d from %q to %q", c.from, c.edge, edges, c.n, c.first, c.last)
 		}

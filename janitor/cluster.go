@@ -262,7 +262,8 @@ func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full boo
 	if err != nil {
 		return cleared{}, false, err
 	}
-	queries = append(queries, query{r.sql.list, r.args, keys.scan})
+	on := r.stretches[0]
+	queries = append(queries, query{on.sql.list, on.args, keys.scan})
 	if err := d.batcher.send(ctx, queries...); err != nil {
 		return cleared{}, false, fmt.Errorf("list the rows of a batch: %w", err)
 	}
@@ -283,16 +284,15 @@ func (d *deleter) clearKeyed(ctx context.Context, r region) (c cleared, full boo
 // keyed is the step of a tie in a cluster: its rows are listed so many at a time, beside those that had to stay.
 func (t tie) keyed(ctx context.Context) (found, error) {
 	f := found{event: tieListed, reason: t.reason}
-	rows := region{sql: t.sql.tieByIndex}
 	if t.batcher.DryRun {
-		rows.args, rows.rows = t.with("floor", t.key), 0
+		rows := region{stretches: []stretch{{t.sql.tieByIndex, t.with("floor", t.key)}}}
 		c, err := t.deleter.whole(ctx, rows)
 		f.tally = c.tally
 		return f, err
 	}
 	for {
-		rows.rows = pickRows + int(f.tally.left.Total())
-		rows.args = t.with("floor", t.key, "rows", rows.rows)
+		rows := region{rows: pickRows + int(f.tally.left.Total())}
+		rows.stretches = []stretch{{t.sql.tieByIndex, t.with("floor", t.key, "rows", rows.rows)}}
 		c, full, err := t.deleter.clearKeyed(ctx, rows)
 		f.deleted += c.deleted
 		f.tally = c.tally // those of an earlier turn were listed again

@@ -75,8 +75,14 @@ func (s *edgeGuess) guess(r *region, k kind, from, until string) string {
 	if len(edges) == 0 {
 		return ""
 	}
-	r.sql.edge, r.args = s.text, with(r.args, "edges", edges, "last", edges[len(edges)-1])
+	r.edge, r.stretches = s.text, r.with("edges", edges, "last", edges[len(edges)-1])
 	return edges[len(edges)-1]
+}
+
+// with is the stretch of a window with more arguments.
+func (r *region) with(more ...any) []stretch {
+	on := r.stretches[0]
+	return []stretch{{on.sql, with(on.args, more...)}}
 }
 
 // learn takes in a window.
@@ -129,7 +135,7 @@ func (c *cluster) sendWhole(sql *statements) {
 	const edge, hasLock = "current_setting('token_janitor.edge')", "current_setting('token_janitor.has_lock')"
 	deletes := strings.NewReplacer(edge, "@edge") // its functions are evaluated here
 	reads := strings.NewReplacer(edge, "@edge", hasLock, "true")
-	for _, text := range []*string{&sql.windowEdge, &sql.window.edge, &sql.window.count, &sql.window.list, &sql.tieByIndex.count, &sql.tieByIndex.list} {
+	for _, text := range []*string{&sql.windowEdge, &sql.window.count, &sql.window.list, &sql.tieByIndex.count, &sql.tieByIndex.list} {
 		*text = reads.Replace(*text)
 	}
 	sql.window.delete = deletes.Replace(sql.window.delete)
@@ -140,9 +146,10 @@ func (p *keyPicker) findEdge(ctx context.Context, r *region, c *cleared, edge qu
 	if err := p.picker.batcher.send(ctx, edge); err != nil {
 		return fmt.Errorf("find the edge of a window: %w", err)
 	}
-	r.args = with(r.args, "edge", r.args["until"])
+	end := r.stretches[0].args["until"]
 	if c.edge != nil {
-		r.args["edge"] = *c.edge
+		end = *c.edge
 	}
+	r.stretches = r.with("edge", end)
 	return nil
 }

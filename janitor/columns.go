@@ -72,6 +72,19 @@ func (c Columns) of() columns {
 	return all
 }
 
+// names are the columns that there are.
+func (c Columns) names() (names []string) {
+	if c.Expires == "" {
+		c = defaultColumns()
+	}
+	for _, name := range []string{c.Expires, c.Revoked, c.RevokedAt} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // readColumns finds the types of columns that are not HyphaGraph's.
 func (r *run) readColumns(ctx context.Context) error {
 	if r.columns == defaultColumns().of() && r.TimestampZone == nil && r.Epoch == "" {

@@ -3,6 +3,7 @@ package janitor
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -10,10 +11,18 @@ import (
 // region is a part of the table that one batch clears: a window, the rows of one key, or a range
 // of heap blocks.
 type region struct {
-	sql      regionSQL
-	args     pgx.NamedArgs // where it begins and ends
-	rows     int           // it holds no more
-	oversize bool          // it may hold more rows than one batch may delete
+	edge      string    // finds where it ends, in the same batch; "" = it is known
+	before    []query   // what the batch begins with
+	stretches []stretch // all but a range of heap blocks has one
+	met       string    // asks whether rows due by the other rule were met; "" = nobody needs to know
+	rows      int       // it holds no more
+	oversize  bool      // it may hold more rows than one batch may delete
+}
+
+// stretch is the statements on what a region has of a table, or of a partition.
+type stretch struct {
+	sql  regionSQL
+	args pgx.NamedArgs // where it begins and ends
 }
 
 // cleared is what became of a region.
@@ -63,13 +72,19 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 	if err != nil {
 		return c, err
 	}
-	if d.batcher.DryRun {
-		queries = append(queries, query{r.sql.count, r.args, into(&rows)})
-	} else {
-		queries = append(queries, d.picker.trigger, query{r.sql.delete, r.args, affected(&rows)})
+	queries = append(queries, r.before...)
+	if !d.batcher.DryRun {
+		queries = append(queries, d.picker.trigger)
 	}
-	if r.sql.met != "" {
-		queries = append(queries, query{r.sql.met, nil, into(&c.met)})
+	for _, on := range r.stretches {
+		if d.batcher.DryRun {
+			queries = append(queries, query{on.sql.count, on.args, plus(&rows)})
+		} else {
+			queries = append(queries, query{on.sql.delete, on.args, affected(&rows)})
+		}
+	}
+	if r.met != "" {
+		queries = append(queries, query{r.met, nil, into(&c.met)})
 	}
 	err = d.batcher.run(ctx, batch{reason: d.reason, most: int64(r.rows), rows: &rows, queries: queries})
 	if d.batcher.DryRun {
@@ -83,14 +98,20 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 // listed clears a region by the places of its due rows.
 func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 	c := cleared{met: true}
-	var due places
-	var queries []query
-	if r.sql.edge != "" {
+	lists := make([]places, len(r.stretches))
+	queries := slices.Clone(r.before)
+	if r.edge != "" {
 		queries = append(queries, edgeQuery(r, &c.edge))
 	}
-	queries = append(queries, query{r.sql.list, r.args, due.scan})
+	for i, on := range r.stretches {
+		queries = append(queries, query{on.sql.list, on.args, lists[i].scan})
+	}
 	if err := d.batcher.send(ctx, queries...); err != nil {
 		return cleared{}, fmt.Errorf("list the rows of a batch: %w", err)
+	}
+	var due places
+	for _, more := range lists {
+		due.parts, due.ctids = append(due.parts, more.parts...), append(due.ctids, more.ctids...)
 	}
 	if d.batcher.DryRun {
 		budget := d.batcher.budget()
@@ -115,7 +136,7 @@ func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 
 // findEdge is the query for the edge of a window, in the same batch, if it has to be found.
 func (d *deleter) findEdge(ctx context.Context, r *region, c *cleared) ([]query, error) {
-	if r.sql.edge == "" {
+	if r.edge == "" {
 		return nil, nil
 	}
 	edge := edgeQuery(*r, &c.edge)
@@ -127,5 +148,5 @@ func (d *deleter) findEdge(ctx context.Context, r *region, c *cleared) ([]query,
 
 func edgeQuery(r region, edge **string) query {
 	var setting string
-	return query{r.sql.edge, r.args, into(edge, &setting)}
+	return query{r.edge, r.stretches[0].args, into(edge, &setting)}
 }

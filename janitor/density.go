@@ -29,10 +29,10 @@ type density struct {
 func (p *pass) sweep() reader {
 	p.cursor.resumeFrom = p.key.kind.earliest()
 	p.density.sampleAfter = never
-	p.missed.why = sweepEnded
-	s := sweep{scan: p.scan, sql: p.sql.blocks, left: p.heap.all()}
+	p.missed.why = rowsDense
+	s := sweep{scan: p.scan, rows: dueRows, left: p.heap.all()}
 	if p.companion != nil && p.companion.reader != nil && !p.batcher.DryRun {
-		s.sql, s.companion = p.sql.sweep, p.companion.scan
+		s.rows, s.companion = bothRules, p.companion.scan
 	}
 	return s
 }
@@ -42,8 +42,8 @@ func (p *pass) sweep() reader {
 // order that need not be the heap's. Not where a budget may end the run, nor from a floor: the next
 // run would begin at the first block again. Nor in a dry run, which would count again what its
 // windows have counted; nor through live rows at a low rate, where a window looks at more of them
-// than a batch of blocks; nor where the partitions are so many that a block of each holds more than a
-// batch may, for then rows would be listed and picked.
+// than a batch of blocks; nor where so many partitions lie side by side that a block of each holds more
+// than a batch may, for then rows would be listed and picked.
 func (p *pass) maySweep() bool {
 	return p.deleter.keys == nil && (p.cursor.at == p.key.kind.earliest() || !p.ordered && p.batcher.pace.max >= scanRows) &&
 		p.batcher.MaxRows == 0 && p.batcher.MaxRunTime == 0 && !p.batcher.DryRun && p.heap.usual() <= int64(max(scanRows, p.batcher.pace.max))

@@ -163,7 +163,7 @@ func (s *scan) estimated(ctx context.Context, from string) (int64, error) {
 		return -1, nil // the coordinator has no statistics of the shards
 	}
 	rows, err := s.planned(ctx, from)
-	if err != nil || rows <= estimateFrom {
+	if err != nil || rows <= estimateFrom || s.batcher.planningWeighs() {
 		return rows, err
 	}
 	var first *string

@@ -70,8 +70,8 @@ func defaultStatements(t *testing.T) string {
 		operators: []string{"OPERATOR(pg_catalog.=)"}, readable: true,
 	}}
 	dump("family", reflect.ValueOf(newFamily(r.batcher, r.columns, keys, r.columns.args(r.clocks.cutoffs)).sql))
-	for _, name := range []string{"begin", "clock", "facts", "heap", "isolate", "isolate_args", "isolate_result", "own_keys",
-		"partitions", "space", "sweep_met", "table_locked", "throttle", "trigger_path"} {
+	for _, name := range []string{"attached", "begin", "clock", "facts", "heap", "isolate", "isolate_args", "isolate_result", "own_keys",
+		"space", "sweep_met", "table_locked", "throttle", "trigger_path"} {
 		note(name, statement(name))
 	}
 	return b.String()

@@ -13,15 +13,13 @@
 //	tie           many rows of one key                   blocks, then afterTie
 //	afterTie      next key                               windows
 //	afterTie      no key before the end                  end; a tie, if keys at infinity remain
-//	blocks        blocks cleared                         blocks; after the last, the reader that asked for them
-//	sweep         blocks cleared                         sweep
-//	sweep         rows of the other rule met             the same blocks for that rule, then sweep
-//	sweep         sweep ended                            countByBlock, for both rules
-//	sweep         the table was rewritten                restart with windows
+//	blocks        blocks cleared                         blocks; after the last, the reader that asked for them, or what follows it
+//	sweep         blocks cleared                         sweep; after the last, countByBlock, for both rules
+//	sweep         rows of the other rule met             the same blocks for that rule, then as before
 //	countByIndex  due rows counted                       end; restart with windows, if any was missed
 //	countByBlock  blocks counted                         countByBlock
 //	countByBlock  due rows counted                       end; restart with windows, if any was missed
-//	countByBlock  the table was rewritten                restart with windows
+//	countByBlock  the table was rewritten                restart with windows; also from sweep and blocks, if a partition is gone
 //	tie           listed rows vanished                   the same step again, as for any reader
 //	windows       timed out over dead entries            restart with a sweep, also from tie and afterTie
 //
@@ -158,13 +156,12 @@ func (r *run) plan(ctx context.Context) error {
 	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
 	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	oid := pgx.NamedArgs{"oid": r.session.oid}
-	known := facts{partitions: map[int64]pgx.Identifier{}}
+	var known facts
 	var plans, plansByAge planTexts
 	queries := []query{
 		{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.mayUpdate)},
-		{statement("partitions"), oid, known.scanPartitions},
 		known.keys.query(r.session.oid),
-		r.heap.query(r.session.oid),
+		r.heap.query(r.batcher),
 	}
 	queries = append(queries, expired.explain(expired.cursor.at, &plans)...)
 	var byAge *pass // nil = there is no rule for revoked rows
@@ -204,6 +201,7 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 			key:       key,
 			until:     until,
 			sql:       sql,
+			columns:   r.columns,
 			cutoffs:   cutoffs,
 			heap:      &r.heap,
 			deleter:   deleter,
@@ -228,7 +226,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	p.deleter.hasDeleteTrigger, picker.hasDeleteTrigger = f.hasDeleteTrigger, f.hasDeleteTrigger
 	picker.cannotSkipLocked = !f.mayUpdate
 	picker.direct = map[int64]pickSQL{}
-	for oid, name := range f.partitions {
+	for oid, name := range r.heap.direct {
 		picker.direct[oid] = pickStatements(name, r.columns.rule(p.reason))
 	}
 	if p.deleter.family = r.family; r.family != nil {
@@ -241,10 +239,14 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	} else {
 		p.lookAhead = r.tuning.lookAhead // what is due is rare among what it reads
 	}
+	sampleFirst := false
 	if p.maySweep() {
 		p.density.sampleAfter = r.tuning.sweepAfter
+		if sampleFirst = r.batcher.planningWeighs(); sampleFirst {
+			p.density.sampleAfter = 0 // a window takes longer than a sample
+		}
 	}
-	if p.ordered {
+	if p.ordered && !sampleFirst {
 		p.estimate, err = p.estimated(ctx, p.cursor.at)
 	}
 	return err

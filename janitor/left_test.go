@@ -69,13 +69,21 @@ func TestLockedRowsAreLeft(t *testing.T) {
 func (tab *table) lessRights() {
 	tab.t.Helper()
 	tab.fill(200, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.as(`DELETE, SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens`,
+		`SELECT (token_hash) ON refresh_tokens`) // for this test's own looks
+}
+
+// as makes the connection one of a new role with these rights.
+func (tab *table) as(rights ...string) {
+	tab.t.Helper()
 	role := pgx.Identifier{fmt.Sprintf("janitor_%d", time.Now().UnixNano())}.Sanitize()
 	tab.exec(`CREATE ROLE ` + role)
-	tab.exec(`GRANT DELETE, SELECT (expires_at, is_revoked, revoked_at, ctid, tableoid) ON refresh_tokens TO ` + role)
 	tab.t.Cleanup(func() {
 		_, _ = tab.Exec(context.Background(), `RESET ROLE; DROP OWNED BY `+role+`; DROP ROLE `+role)
 	})
-	tab.exec(`GRANT SELECT (token_hash) ON refresh_tokens TO ` + role) // for this test's own looks
+	for _, right := range rights {
+		tab.exec(`GRANT ` + right + ` TO ` + role)
+	}
 	tab.exec(`SET ROLE ` + role)
 }
 

@@ -38,8 +38,9 @@ var mapped = []transition{
 	{"blocks", blocksCleared, "sweep"},
 	{"sweep", blocksCleared, "sweep"},
 	{"sweep", otherRuleMet, "blocks"},
-	{"sweep", sweepEnded, "countByBlock"},
-	{"sweep", rewritten, "windows"},
+	{"sweep", blocksCleared, "countByBlock"},
+	{"blocks", blocksCleared, "countByBlock"},
+	{"countByBlock", rewritten, "windows"},
 	{"windows", keysEnd, "countByIndex"},
 	{"afterTie", keysEnd, "countByIndex"},
 	{"afterTie", keysEnd, "countByBlock"},
@@ -56,12 +57,13 @@ var mappedElsewhere = []transition{
 	{"windows", deadEntries, "sweep"},
 	{"tie", deadEntries, "sweep"},
 	{"afterTie", deadEntries, "sweep"},
-	{"sweep", sweepEnded, end}, // of a dry run over dead entries
+	{"sweep", blocksCleared, end}, // of a dry run over dead entries
 	{"windows", rowsVanished, "windows"},
 	{"blocks", rowsVanished, "blocks"},
 	{"sweep", rowsVanished, "sweep"},
 	{"windows", keysEnd, "countByBlock"},
-	{"countByBlock", rewritten, "windows"},
+	{"sweep", rewritten, "windows"}, // a partition is gone
+	{"blocks", rewritten, "windows"},
 }
 
 // recorder notes the transitions that runs take.

@@ -61,6 +61,11 @@ func (p *pass) run(ctx context.Context) error {
 				return err
 			}
 			continue
+		case sqlState(err) == undefinedTable && p.lostPartition(ctx):
+			before := p.reader
+			p.reader = p.restart(p.at(p.cursor.start))
+			p.noteTransition(before, rewritten)
+			continue
 		case err == nil && f.vanished > 0 && vanishings < retries:
 			vanishings++ // its rows are elsewhere by now: the region is read again
 			p.noteTransition(p.reader, rowsVanished)
@@ -116,6 +121,20 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 	}
 	p.deleter.expectFailures = true // so that the picker finds the rows that are slow
 	return nil
+}
+
+// lostPartition reports whether a partition is gone that the pass would have reached directly.
+func (p *pass) lostPartition(ctx context.Context) bool {
+	if len(p.heap.parts) < 2 {
+		return false
+	}
+	var now heap
+	err := p.batcher.session.exchange(ctx, now.query(p.batcher))
+	lost := err == nil && now.files != p.heap.files
+	if lost {
+		*p.heap = now
+	}
+	return lost
 }
 
 // checkIndex returns a *planError if the pass reads along an index that is gone by now: each batch

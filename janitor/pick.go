@@ -139,12 +139,13 @@ func (p *picker) byPartition(listed places) []places {
 	return split
 }
 
-// statements are those for a group's rows.
-func (p *picker) statements(g group) pickSQL {
-	if sql, ok := p.direct[g.rows.parts[0]]; ok {
-		return sql
+// statements are those for a group's rows, and what a batch of them begins with.
+func (p *picker) statements(g group) (sql pickSQL, first []query) {
+	part := g.rows.parts[0]
+	if sql, ok := p.direct[part]; ok {
+		return sql, p.batcher.attached(part)
 	}
-	return p.sql
+	return p.sql, nil
 }
 
 // most is how many rows of a group one batch may try.
@@ -180,6 +181,8 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 	case g.step > 0 && cannotIsolate(err):
 		p.cannotIsolate = true
 		return picked{}, g.rows.split(2, 0), nil
+	case state == undefinedTable && p.forget(g):
+		return picked{}, []group{g}, nil
 	case state == queryCanceled && n > 1:
 		p.batcher.pace.shrink()
 		return picked{}, g.rows.split(splitInto, 0), nil
@@ -192,6 +195,13 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 		return picked{}, g.rows.split(2, g.step), nil
 	}
 	return picked{}, []group{p.inSteps(g.rows)}, nil
+}
+
+// forget has the rows of a partition that may be gone looked for in all of them. It reports whether they were not yet.
+func (p *picker) forget(g group) bool {
+	_, direct := p.direct[g.rows.parts[0]]
+	delete(p.direct, g.rows.parts[0])
+	return direct
 }
 
 // inSteps is the group that isolates what fails among rows: many rows a step first, then those
@@ -216,14 +226,16 @@ func (p places) split(n, step int) []group {
 
 // together deletes the listed rows in one statement, skipping those that are locked.
 func (p *picker) together(ctx context.Context, g group) (picked, error) {
-	sql, n := p.statements(g), g.rows.len()
+	n := g.rows.len()
+	sql, queries := p.statements(g)
 	text := sql.deleteListed
 	if p.cannotSkipLocked {
 		text = sql.deleteWaited
 	}
 	var due, free, deleted int64
-	err := p.batcher.run(ctx, p.batch(n, &deleted, p.trigger,
-		query{text, with(p.args, "parts", g.rows.parts, "places", g.rows.ctids), into(&due, &free, &deleted)}))
+	queries = append(queries, p.trigger,
+		query{text, with(p.args, "parts", g.rows.parts, "places", g.rows.ctids), into(&due, &free, &deleted)})
+	err := p.batcher.run(ctx, p.batch(n, &deleted, queries...))
 	if err != nil {
 		return picked{}, fmt.Errorf("delete %d listed rows: %w", n, err)
 	}
@@ -232,7 +244,8 @@ func (p *picker) together(ctx context.Context, g group) (picked, error) {
 
 // isolate deletes the listed rows in steps, each of which fails by itself.
 func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) {
-	sql, n := p.statements(g), g.rows.len()
+	n := g.rows.len()
+	sql, queries := p.statements(g)
 	lock := sql.lockListed
 	if p.cannotSkipLocked {
 		lock = sql.lockWaited
@@ -240,14 +253,15 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	var due, free, deleted int64
 	var failed places
 	var states, messages []string
-	err := p.batcher.run(ctx, p.batch(n, &deleted,
+	queries = append(queries,
 		query{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
 			"lock_statement", lock, "delete_statement", sql.deleteLocked, "fatal", batchErrors,
 			// The rows may wait for locks one after another, within one statement_timeout.
 			"lock_timeout", milliseconds(p.batcher.LockTimeout/10)), ignored},
 		p.trigger,
 		query{statement("isolate"), nil, ignored},
-		query{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)}))
+		query{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)})
+	err := p.batcher.run(ctx, p.batch(n, &deleted, queries...))
 	if err != nil {
 		return picked{}, nil, fmt.Errorf("isolate the rows that cannot go among %d: %w", n, err)
 	}

@@ -95,7 +95,7 @@ func TestPlanOfBlocks(t *testing.T) {
 			}
 			for _, reason := range Reasons {
 				p := r.newPass(reason, r.columns.expires, at(-2*week), at(-time.Hour))
-				p.reaches(t, "Tid Range Scan", p.sql.tieByBlock, p.sql.blocks, p.sql.sweep)
+				p.reaches(t, "Tid Range Scan", p.sql.blocks.tied, p.sql.blocks.due, p.sql.blocks.both)
 				p.reaches(t, "Scan using ix_refresh_tokens_expires_at", p.sql.window, p.sql.tieByIndex)
 			}
 		})

@@ -35,7 +35,6 @@ const (
 	nextKey       event = "next key"
 	blocksCleared event = "blocks cleared"
 	otherRuleMet  event = "rows of the other rule met"
-	sweepEnded    event = "sweep ended"
 	rewritten     event = "the table was rewritten"
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
@@ -58,9 +57,9 @@ type found struct {
 	tally    tally
 	blocks   blockRange // of tieTooLarge, blocksCleared, otherRuleMet and countedBlocks: what is still to read
 	met      blockRange // of otherRuleMet: where
-	heap     heap       // of sweepEnded and rewritten: as it is now
+	heap     heap       // of rewritten: as it is now
 
-	remaining, companionRemaining int64 // of counted and countedBlocks: due rows, by each rule of a sweep
+	remaining Counts // of counted and countedBlocks: due rows so far
 }
 
 // fewTied is how many rows of one key are listed along the index. Of more, the heap blocks between
@@ -73,6 +72,7 @@ type scan struct {
 	key     column // whose index the pass follows
 	until   string // it ends before this key; forever includes the keys at infinity
 	sql     statements
+	columns columns
 	cutoffs pgx.NamedArgs
 	heap    *heap
 	deleter *deleter
@@ -81,6 +81,14 @@ type scan struct {
 	fewTied   int64      // how many rows of one key are few
 	lookAhead int        // a window spans at least so many rows, where few of them are due
 	edgeGuess *edgeGuess // nil = each window's edge is found by its rows
+}
+
+// blockSQL is the statements on heap blocks of one part of the table.
+func (s *scan) blockSQL(part heapPart) blockSQL {
+	if part.oid == s.batcher.session.oid {
+		return s.sql.blocks
+	}
+	return blockStatements(part.table, s.columns, s.reason, s.key)
 }
 
 // with is the arguments of a statement: the cutoffs, and more as name, value, name, value.
@@ -108,10 +116,10 @@ func (w windows) step(ctx context.Context) (found, error) {
 	// order is the heap's: near the end of the budget a window is small, so that the oldest go.
 	rows := max(int(min(int64(w.batcher.largest()), max(scanRows, w.batcher.budget()))), w.lookAhead)
 	r := region{
-		sql:      w.sql.window,
-		args:     w.with("floor", w.from, "until", w.until, "rows", rows),
-		rows:     rows,
-		oversize: rows > w.batcher.largest(),
+		edge:      w.sql.windowEdge,
+		stretches: []stretch{{w.sql.window, w.with("floor", w.from, "until", w.until, "rows", rows)}},
+		rows:      rows,
+		oversize:  rows > w.batcher.largest(),
 	}
 	c, err := w.clear(ctx, r)
 	f := found{event: windowCleared, reason: w.reason, scanned: int64(rows), deleted: c.deleted, vanished: c.vanished, tally: c.tally}
@@ -163,10 +171,9 @@ func (t tie) step(ctx context.Context) (found, error) {
 		return f, nil
 	}
 	c, err := t.deleter.clear(ctx, region{
-		sql:      t.sql.tieByIndex,
-		args:     t.with("floor", t.key, "rows", t.fewTied),
-		rows:     int(t.fewTied),
-		oversize: true,
+		stretches: []stretch{{t.sql.tieByIndex, t.with("floor", t.key, "rows", t.fewTied)}},
+		rows:      int(t.fewTied),
+		oversize:  true,
 	})
 	f.deleted, f.vanished, f.tally = c.deleted, c.vanished, c.tally
 	return f, err

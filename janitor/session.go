@@ -54,12 +54,22 @@ func ignored(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-// affected reads the number of rows that a statement changed.
+// affected adds the number of rows that a statement changed.
 func affected(n *int64) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		rows.Close()
-		*n = rows.CommandTag().RowsAffected()
+		*n += rows.CommandTag().RowsAffected()
 		return rows.Err()
+	}
+}
+
+// plus adds the number that a query counts.
+func plus(n *int64) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		var more int64
+		err := into(&more)(rows)
+		*n += more
+		return err
 	}
 }
 

@@ -1,10 +1,14 @@
 package janitor
 
 import (
+	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
+
+var benchShape = flag.String("shape", "", "the shapes of BenchmarkShapes whose name has this")
 
 // shape is a kind of table that people have, made of the usual one.
 type shape struct {
@@ -54,6 +58,9 @@ func shapes() []shape {
 func BenchmarkShapes(b *testing.B) {
 	server := benchServer(b)
 	for _, s := range shapes() {
+		if !strings.Contains(s.name, *benchShape) {
+			continue
+		}
 		tab := headIn(b, server, "shapes")
 		tab.keep(s.c, s.change...)
 		var ratios, longest, took []float64

@@ -19,6 +19,7 @@ const (
 	insufficientPrivilege = "42501"
 	featureNotSupported   = "0A000"
 	undefinedObject       = "42704"
+	undefinedTable        = "42P01"
 	readOnlyTransaction   = "25006"
 	diskFull              = "53100"
 	outOfMemory           = "53200"

@@ -18,17 +18,40 @@ var files embed.FS
 type statements struct {
 	windowEdge, tieExtent, keyAfterTie  string
 	overdue, dueRange, estimate, sample string
-	countByIndex, countByBlock          string
+	countByIndex                        string
 	pick                                pickSQL
-	window, tieByIndex, tieByBlock      regionSQL
-	blocks, sweep                       regionSQL
+	window, tieByIndex                  regionSQL
+	blocks                              blockSQL
 }
 
 // regionSQL are the statements on the rows of one kind of region.
 type regionSQL struct {
-	edge                string // finds where the region ends, in the same batch; "" = it is known
 	delete, count, list string
-	met                 string // asks whether rows due by the other rule were met; "" = nobody needs to know
+}
+
+// blockSQL are the statements on heap blocks, of the table or of a partition.
+type blockSQL struct {
+	tied, due, both regionSQL
+	count           string
+}
+
+// blockRows are the rows that are cleared in heap blocks.
+type blockRows string
+
+const (
+	tiedRows  blockRows = "of one key"
+	dueRows   blockRows = "due by the rule of the pass"
+	bothRules blockRows = "due by that rule, and those due by the other are noted"
+)
+
+func (b blockSQL) of(rows blockRows) regionSQL {
+	switch rows {
+	case tiedRows:
+		return b.tied
+	case dueRows:
+		return b.due
+	}
+	return b.both
 }
 
 // pickSQL are the statements on listed rows. lockListed, lockWaited and deleteLocked are executed by
@@ -42,35 +65,40 @@ type pieces map[string]string
 func statementsFor(table pgx.Identifier, cols columns, reason Reason, key column) statements {
 	shared := cols.pieces(reason, key)
 	shared["table"] = table.Sanitize()
-	text := func(name string, own pieces) string { return render(name, shared, own) }
-	region := func(where string) regionSQL {
-		own := pieces{"region": text(where, nil)}
-		return regionSQL{delete: text("delete", own), count: text("count", own), list: text("list", own)}
-	}
-	window := region("where_window")
-	window.edge = text("window_edge", nil)
-	sweep := region("where_blocks")
-	sweep.delete = text("delete", pieces{
-		"region": text("where_blocks", nil),
-		"rule":   render("rule_sweep", nil, pieces{"expired": cols.rule(Expired), "revoked": cols.rule(Revoked)}),
-	})
-	sweep.met = statement("sweep_met")
+	text := func(name string) string { return render(name, shared, nil) }
 	return statements{
-		windowEdge:   window.edge,
-		tieExtent:    text("tie_extent", nil),
-		keyAfterTie:  text("key_after_tie", nil),
-		overdue:      text("overdue", nil),
-		dueRange:     text("due_range", nil),
-		estimate:     text("estimate", nil),
-		sample:       text("sample", nil),
-		countByIndex: text("count_by_index", nil),
-		countByBlock: text("count_by_block", nil),
+		windowEdge:   text("window_edge"),
+		tieExtent:    text("tie_extent"),
+		keyAfterTie:  text("key_after_tie"),
+		overdue:      text("overdue"),
+		dueRange:     text("due_range"),
+		estimate:     text("estimate"),
+		sample:       text("sample"),
+		countByIndex: text("count_by_index"),
 		pick:         pickStatements(table, cols.rule(reason)),
-		window:       window,
-		tieByIndex:   region("where_tie_by_index"),
-		tieByBlock:   region("where_tie_by_block"),
-		blocks:       region("where_blocks"),
-		sweep:        sweep,
+		window:       regionStatements("where_window", shared),
+		tieByIndex:   regionStatements("where_tie_by_index", shared),
+		blocks:       blockStatements(table, cols, reason, key),
+	}
+}
+
+func regionStatements(where string, shared pieces) regionSQL {
+	own := pieces{"region": render(where, shared, nil)}
+	return regionSQL{delete: render("delete", shared, own), count: render("count", shared, own), list: render("list", shared, own)}
+}
+
+// blockStatements renders those on heap blocks of the table, or of one partition.
+func blockStatements(table pgx.Identifier, cols columns, reason Reason, key column) blockSQL {
+	shared := cols.pieces(reason, key)
+	shared["table"] = table.Sanitize()
+	rules := pieces{"expired": cols.rule(Expired), "revoked": cols.rule(Revoked)}
+	both := regionStatements("where_blocks", shared)
+	both.delete = render("delete", shared, pieces{"region": render("where_blocks", shared, nil), "rule": render("rule_sweep", nil, rules)})
+	return blockSQL{
+		tied:  regionStatements("where_tie_by_block", shared),
+		due:   regionStatements("where_blocks", shared),
+		both:  both,
+		count: render("count_by_block", shared, rules),
 	}
 }
 

@@ -23,7 +23,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		after := afterTie{p.scan, r.key}
 		if f.event == tieTooLarge && !f.blocks.empty() {
 			p.missed.why = tieTooLarge
-			return blocks{p.scan, p.sql.tieByBlock, r.key, f.blocks, after}
+			return blocks{p.scan, tiedRows, r.key, f.blocks, after}
 		}
 		return after
 	case afterTie:
@@ -33,26 +33,22 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		p.raise(f.key)
 		return p.at(f.key)
 	case blocks:
-		if f.blocks.empty() {
-			return r.then
-		}
-		r.left = f.blocks
-		return r
-	case sweep:
-		switch f.event {
-		case otherRuleMet:
+		if !f.blocks.empty() {
 			r.left = f.blocks
-			return blocks{r.companion, r.companion.sql.blocks, "", f.met, r}
-		case rewritten:
-			*p.heap = f.heap
-			return p.restart(p.at(p.cursor.start))
-		case sweepEnded:
-			return p.afterSweep(ctx, r, f)
+			return r
 		}
+		if s, sweeping := r.then.(sweep); sweeping {
+			return p.afterBlocks(ctx, s)
+		}
+		return r.then
+	case sweep:
 		r.left = f.blocks
-		return r
+		if f.event == otherRuleMet {
+			return blocks{r.companion, dueRows, "", f.met, r}
+		}
+		return p.afterBlocks(ctx, r)
 	case countByIndex:
-		return p.settle(ctx, f.remaining)
+		return p.settle(ctx, f.remaining.Of(p.reason))
 	case countByBlock:
 		if f.event == rewritten {
 			*p.heap = f.heap
@@ -61,16 +57,13 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		}
 		if f.event == countedBlocks {
 			r.left = f.blocks
-			*r.remaining.of(r.reason) = f.remaining
-			if r.companion != nil {
-				*r.remaining.of(r.companion.reason) = f.companionRemaining
-			}
+			r.remaining = f.remaining
 			return r
 		}
 		if r.companion != nil {
-			p.companion.reader = p.companion.settle(ctx, f.companionRemaining)
+			p.companion.reader = p.companion.settle(ctx, f.remaining.Of(r.companion.reason))
 		}
-		return p.settle(ctx, f.remaining)
+		return p.settle(ctx, f.remaining.Of(p.reason))
 	}
 	panic(fmt.Sprintf("no reader comes after %T", p.reader))
 }
@@ -121,20 +114,19 @@ func (p *pass) verify(ctx context.Context) reader {
 	case p.ordered:
 		return countByIndex{p.scan, p.cursor.start, p.tally.left.Total() + 1}
 	}
-	return countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
+	return countByBlock{scan: p.scan, left: p.heap.all()}
 }
 
-// afterSweep counts what the sweep may have missed, for both rules at once.
-func (p *pass) afterSweep(ctx context.Context, r sweep, f found) reader {
-	if p.batcher.DryRun {
+// afterBlocks goes on with a sweep. After its last blocks, what it may have missed is counted, for both
+// rules at once.
+func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
+	switch {
+	case !r.left.empty():
+		return r
+	case p.batcher.DryRun:
 		return p.finish(ctx)
 	}
-	*p.heap = f.heap
-	count := countByBlock{scan: p.scan, from: p.cursor.start, left: p.heap.all()}
-	if r.companion != nil {
-		count.companion, count.companionFrom = r.companion, p.companion.cursor.start
-	}
-	return count
+	return countByBlock{scan: p.scan, left: p.heap.all(), companion: r.companion}
 }
 
 // settle compares the due rows that are still there with those that were left: the pass ends if none

@@ -19,7 +19,7 @@ type countByIndex struct {
 
 func (c countByIndex) step(ctx context.Context) (found, error) {
 	f := found{event: counted, reason: c.reason}
-	err := c.batcher.send(ctx, query{c.sql.countByIndex, c.with("floor", c.from, "until", c.until, "rows", c.most), into(&f.remaining)})
+	err := c.batcher.send(ctx, query{c.sql.countByIndex, c.with("floor", c.from, "until", c.until, "rows", c.most), into(f.remaining.of(c.reason))})
 	if err != nil {
 		return found{}, fmt.Errorf("count the rows that may have moved: %w", err)
 	}
@@ -29,11 +29,9 @@ func (c countByIndex) step(ctx context.Context) (found, error) {
 // countByBlock counts the due rows of all blocks, for both rules after a sweep of both.
 type countByBlock struct {
 	*scan
-	from          string // a key, as until: the pass is bounded
-	left          blockRange
-	companion     *scan // nil = none
-	companionFrom string
-	remaining     Counts // so far
+	left      blockRange
+	companion *scan  // nil = none
+	remaining Counts // so far
 }
 
 // countedPerRow is how many rows are counted in the time in which one is deleted, about, where
@@ -43,28 +41,25 @@ const countedPerRow = 16
 func (c countByBlock) step(ctx context.Context) (found, error) {
 	now := c.left.first(countedPerRow * max(scanRows, c.batcher.largest()))
 	f := found{event: countedBlocks, reason: c.reason, blocks: blockRange{now.end, c.left.end, c.left.perBlock}}
-	queries := []query{{c.sql.countByBlock, now.args(c.scan, "floor", c.from, "until", c.until), into(&f.remaining)}}
-	if c.companion != nil {
-		queries = append(queries, query{c.companion.sql.countByBlock,
-			now.args(c.companion, "floor", c.companionFrom, "until", c.companion.until), into(&f.companionRemaining)})
+	spans := c.heap.spans(now)
+	counts := make([]Counts, len(spans))
+	var queries []query
+	for i, span := range spans {
+		queries = append(queries, query{c.blockSQL(span.part).count, span.open().args(c.cutoffs), into(&counts[i].Expired, &counts[i].Revoked)})
 	}
 	if f.blocks.empty() {
-		queries = append(queries, f.heap.query(c.batcher.session.oid))
+		queries = append(queries, f.heap.query(c.batcher))
 	}
 	if err := c.batcher.send(ctx, queries...); err != nil {
 		return found{}, fmt.Errorf("count the rows that may have moved: %w", err)
 	}
-	*c.remaining.of(c.reason) += f.remaining
-	f.remaining = c.remaining.Of(c.reason)
-	if c.companion != nil {
-		*c.remaining.of(c.companion.reason) += f.companionRemaining
-		f.companionRemaining = c.remaining.Of(c.companion.reason)
+	f.remaining = c.remaining
+	for _, more := range counts {
+		f.remaining.Expired, f.remaining.Revoked = f.remaining.Expired+more.Expired, f.remaining.Revoked+more.Revoked
 	}
 	switch {
 	case f.blocks.empty() && f.heap.files != c.heap.files:
 		f.event = rewritten
-	case f.blocks.empty() && f.heap.longest > c.left.end: // moved rows may lie in what the table grew by
-		f.blocks = f.heap.blocks(c.left.end, f.heap.longest)
 	case f.blocks.empty():
 		f.event = counted
 	}
@@ -92,7 +87,7 @@ func (p *pass) noteRewrite(ctx context.Context) {
 		return
 	}
 	var now heap
-	err := p.batcher.session.exchange(ctx, now.query(p.batcher.session.oid))
+	err := p.batcher.session.exchange(ctx, now.query(p.batcher))
 	if err != nil || now.files != p.heap.files {
 		p.missed.why = rewritten
 	}

@@ -12,7 +12,8 @@ WITH listed AS MATERIALIZED (
     SELECT 1
       FROM listed
       JOIN :table AS t ON t.ctid = listed.at_place AND t.tableoid = listed.of_part
-     WHERE (:rule) IS TRUE
+     WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
+       AND (:rule) IS TRUE
 ), free AS MATERIALIZED (
     SELECT listed.of_part, listed.at_place
       FROM listed

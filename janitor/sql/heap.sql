@@ -1,15 +1,33 @@
--- The table's storage: number of partitions (1 for a plain table), blocks of the largest one, blocks in
--- total, and the file numbers, which change when the table is rewritten.
+-- The table's storage: for each partition (or the table itself, where it has none) its blocks, its file, which
+-- changes when it is rewritten, and whether this role, which reads these :columns, may delete rows from it directly,
+-- instead of looking for them in all partitions. From none where one of them all has a statement trigger or a rule for DELETE, or policies for
+-- this role: those of the table would be passed by, and those of a partition met.
 --
 -- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
     SELECT :'oid'::oid
      UNION ALL
-    SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+    SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid AND NOT inhdetachpending
+), facts AS (
+    SELECT bool_or(row_security_active(c.oid)
+                   OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 9 = 8 AND tgenabled <> 'D') -- DELETE (8), FOR EACH ROW (1) not set
+                   OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid AND ev_type = '4')) AS interferes
+      FROM tree
+      JOIN pg_class AS c ON c.oid = tree.oid
 )
-SELECT count(*),
-       coalesce(max(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
-       coalesce(sum(pg_relation_size(pg_class.oid)) / current_setting('block_size')::bigint, 0)::bigint,
-       coalesce(string_agg(pg_relation_filenode(pg_class.oid)::text, ' ' ORDER BY pg_class.oid), '')
+SELECT c.oid::bigint,
+       n.nspname::text,
+       c.relname::text,
+       coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0),
+       coalesce(pg_relation_filenode(c.oid), 0)::bigint,
+       c.oid = :'oid'::oid
+       OR c.relkind = 'r'
+          AND c.relispartition
+          AND NOT (SELECT interferes FROM facts)
+          AND has_schema_privilege(n.oid, 'USAGE')
+          AND has_table_privilege(c.oid, 'DELETE')
+          AND (SELECT bool_and(has_column_privilege(c.oid, name, 'SELECT')) FROM unnest(:'columns'::text[]) AS name)
   FROM tree
-  JOIN pg_class ON pg_class.oid = tree.oid AND relkind = 'r';
+  JOIN pg_class AS c ON c.oid = tree.oid AND c.relkind IN ('r', 'f')
+  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ ORDER BY c.oid;
