@@ -22,10 +22,6 @@ var unindexedSQL string
 // hides rows, no foreign key by which one token takes others with it, and no publication that stands in the way. Warnings
 // are what it can work with, slowly: foreign keys without an index.
 func problems(ctx context.Context, tx pgx.Tx, table uint32, cols Columns) (list, warnings []Problem, err error) {
-	// The planner thinks so much of these queries that it would have them compiled, which takes seconds.
-	if _, err := tx.Exec(ctx, "SELECT pg_catalog.set_config('jit', 'off', true)", pgx.QueryExecModeExec); err != nil {
-		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)
-	}
 	list, err = collect(ctx, tx, contractSQL, table, cols.Expires, cols.Revoked, cols.RevokedAt, cols.TimestampZone, cols.Epoch)
 	if err != nil {
 		return nil, nil, fmt.Errorf("check the table of tokens: %w", err)

@@ -18,30 +18,29 @@ const (
 	writingLockTimeout = 10 * time.Millisecond
 )
 
+// limit is how long a statement, a rest within a transaction, or a transaction may take.
+const limit = time.Minute
+
 //go:embed sql/begin.sql
 var beginSQL string
 
-//go:embed sql/lock_timeout.sql
-var lockTimeoutSQL string
-
-// inTransaction runs do in a transaction in which only pg_catalog is on the search_path and no lock is waited for long,
-// and hands it the search_path that the session has. All it sets ends with the transaction.
+// inTransaction runs do in a transaction in which only pg_catalog is on the search_path, no lock is waited for long, and
+// no limit of the session ends what takes a moment. It hands it the search_path that the session has. All it sets ends
+// with the transaction.
 func inTransaction(ctx context.Context, conn *pgx.Conn, options pgx.TxOptions, do func(tx pgx.Tx, path []string) error) error {
 	tx, err := conn.BeginTx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
 	defer tx.Rollback(ctx) // does nothing after a commit; if it fails the connection is closed, and all ends with that
-	var path []string
-	if err := tx.QueryRow(ctx, beginSQL, pgx.QueryExecModeExec).Scan(&path, nil); err != nil {
-		return fmt.Errorf("set search_path aside: %w", err)
-	}
 	lockTimeout := readingLockTimeout
 	if options.AccessMode == pgx.ReadWrite {
 		lockTimeout = writingLockTimeout
 	}
-	if _, err := tx.Exec(ctx, lockTimeoutSQL, pgx.QueryExecModeExec, int(lockTimeout.Milliseconds())); err != nil {
-		return fmt.Errorf("set lock_timeout: %w", err)
+	var path []string
+	begin := tx.QueryRow(ctx, beginSQL, pgx.QueryExecModeExec, int(lockTimeout.Milliseconds()), int(limit.Milliseconds()))
+	if err := begin.Scan(&path, nil, nil, nil, nil, nil, nil); err != nil {
+		return fmt.Errorf("set search_path aside: %w", err)
 	}
 	if err := do(tx, path); err != nil {
 		return err
