@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// hopelessRows and hopelessSlow are how many rows may fail in a row, none of them kept on
-// purpose, before it is the statement that fails and not the rows.
+// hopelessRows is how many rows may fail in a row, none of them kept on purpose, before it is the statement that
+// fails and not the rows; hopelessFew of those that are slow, or say that the server can do no more.
 const (
 	hopelessRows = 5000
-	hopelessSlow = 20
+	hopelessFew  = 20
 )
 
 // failures are the rows that failed since one last went, kept by nothing that keeps rows on purpose.
 type failures struct {
-	deleted    int64 // by the run when the first of them failed
-	rows, slow int
-	first      error
+	deleted            int64 // by the run when the first of them failed
+	rows, slow, server int
+	first              error
 }
 
 // countLeft counts a row that stays because its statement failed.
@@ -49,15 +49,18 @@ func (p *picker) countLeft(t *tally, state, message string, err error) {
 		}
 	}
 	f.rows++
-	if state == queryCanceled {
+	switch {
+	case state == queryCanceled:
 		f.slow++
+	case isServerState(state):
+		f.server++
 	}
 }
 
 // hopeless returns the first of the failures if no row goes.
 func (p *picker) hopeless() error {
 	f := &p.failures
-	if f.deleted == p.batcher.totals.deleted.Total() && (f.rows >= hopelessRows || f.slow >= hopelessSlow) {
+	if f.deleted == p.batcher.totals.deleted.Total() && (f.rows >= hopelessRows || f.slow >= hopelessFew || f.server >= hopelessFew) {
 		return f.first
 	}
 	return nil

@@ -197,7 +197,7 @@ func TestBrokenTriggerFailsTheRun(t *testing.T) {
 // One row that nothing but its trigger keeps, with a code that speaks of the statement, keeps no pass from its work.
 func TestPoisonedRowOfOnePass(t *testing.T) {
 	t.Parallel()
-	for _, state := range []string{"0A000", "42P01", "40001", "40P01", "XX000", "25P02"} {
+	for _, state := range []string{"0A000", "42P01", "40001", "40P01", "XX000", "25P02", "25006", "53100", "XX001"} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
 			tab := newTable(t)
@@ -285,6 +285,7 @@ func TestAnySQLSTATEKeepsOneRow(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{
 		"42501", "55000", "55006", "55P03", "0A000", "40001", "40P01", "42P01", "53400", "25001", "57P03", "54000", "XX000", "F0000", "P0004", "22012", "08006",
+		"25006", "53100", "53200", "XX001", "XX002", "57P01", "57014",
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()

@@ -38,7 +38,7 @@ type heapPart struct {
 func (h *heap) query(b *batcher) query {
 	oid := b.session.oid
 	columns := append(b.Columns.names(), "ctid", "tableoid")
-	return query{statement("heap"), pgx.NamedArgs{"oid": oid, "columns": columns}, func(rows pgx.Rows) error {
+	return query{statement("heap"), pgx.NamedArgs{"oid": oid, "names": columns}, func(rows pgx.Rows) error {
 		*h = heap{direct: map[int64]pgx.Identifier{}}
 		all := heapPart{oid: oid, table: b.Table}
 		var files strings.Builder

@@ -255,7 +255,7 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	var states, messages []string
 	queries = append(queries,
 		query{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
-			"lock_statement", lock, "delete_statement", sql.deleteLocked, "fatal", batchErrors,
+			"lock_statement", lock, "delete_statement", sql.deleteLocked,
 			// The rows may wait for locks one after another, within one statement_timeout.
 			"lock_timeout", milliseconds(p.batcher.LockTimeout/10)), ignored},
 		p.trigger,
@@ -283,10 +283,6 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	}
 	return done, nil, nil
 }
-
-// batchErrors matches the SQLSTATEs that end a batch as a whole: it is out of time, or the server can do
-// no more. A lost race was tried again before: what comes of it now is the row's.
-const batchErrors = "^(57014|25006|53100|53200|XX001|XX002)$"
 
 // batch is a batch that picks n rows. More than one are not given all the time that one may take:
 // they are split.

@@ -28,16 +28,25 @@ const (
 	invalidParameterValue = "22023" // a time zone that the server does not know
 )
 
+// isServerState reports whether a SQLSTATE says that the server takes no writes, is out of space or memory, or
+// finds corrupt data.
+func isServerState(state string) bool {
+	switch state {
+	case readOnlyTransaction, diskFull, outOfMemory, dataCorrupted, indexCorrupted:
+		return true
+	}
+	return false
+}
+
 // isRowError reports whether the statement may succeed without some of its rows. A trigger may
 // raise any SQLSTATE, so none says that it concerns the whole statement: what fails for every row
-// does, and that is found by trying. Only a server that takes no writes, is out of space or memory,
-// or finds corrupt data, is left alone at once.
+// does, and that is found by trying. Only a server that can do no more, and says so outside of any
+// function (Where), is left alone at once.
 func isRowError(err error) bool {
-	switch sqlState(err) {
-	case readOnlyTransaction, diskFull, outOfMemory, dataCorrupted, indexCorrupted:
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if ok && isServerState(e.Code) && e.Where == "" {
 		return false
 	}
-	e, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || e.SeverityUnlocalized != "" {
 		return ok && e.SeverityUnlocalized == "ERROR" // FATAL ends the session
 	}

@@ -63,10 +63,10 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set step 1
 \set lock_statement 'SELECT 0 AS due, NULL::bigint[] AS parts, NULL::tid[] AS places'
 \set delete_statement ''
-\set fatal ^XX
 \set schema public
 \set expired 'false'
 \set revoked 'false'
+\set names '{expires_at}'
 \set columns 't.id AS k1'
 \set keys 'SELECT t.tableoid, t.ctid, e.part, e.place, NULL::text, t.id FROM public.refresh_tokens AS t WHERE false'
 SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset

@@ -1,7 +1,8 @@
 -- The table's storage: for each partition (or the table itself, where it has none) its blocks, its file, which
--- changes when it is rewritten, and whether this role, which reads these :columns, may delete rows from it directly,
--- instead of looking for them in all partitions. From none where one of them all has a statement trigger or a rule for DELETE, or policies for
--- this role: those of the table would be passed by, and those of a partition met.
+-- changes when it is rewritten, and whether this role, which reads the columns of these :names, may delete rows
+-- from it directly, instead of looking for them in all partitions. From none where one of them all has a
+-- statement trigger or a rule for DELETE, or policies for this role: those of the table would be passed by, and
+-- those of a partition met.
 --
 -- Lock: ACCESS SHARE, for the moment that a file's length takes. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
@@ -26,7 +27,7 @@ SELECT c.oid::bigint,
           AND NOT (SELECT interferes FROM facts)
           AND has_schema_privilege(n.oid, 'USAGE')
           AND has_table_privilege(c.oid, 'DELETE')
-          AND (SELECT bool_and(has_column_privilege(c.oid, name, 'SELECT')) FROM unnest(:'columns'::text[]) AS name)
+          AND (SELECT bool_and(has_column_privilege(c.oid, name, 'SELECT')) FROM unnest(:'names'::text[]) AS name)
   FROM tree
   JOIN pg_class AS c ON c.oid = tree.oid AND c.relkind IN ('r', 'f')
   JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,8 +1,7 @@
 -- Deletes the listed rows as delete_listed.sql does, but :step rows at a time, each step in a
 -- subtransaction: an error that a row's trigger or constraint raises undoes that step alone, and does not
--- reach the server's log. What matches token_janitor.fatal fails the batch: it is out of time, or the
--- server can do no more. DO takes no parameters, hence the settings that isolate_args.sql makes and
--- isolate_result.sql reads.
+-- reach the server's log. Only a batch that is out of time fails as a whole. DO takes no parameters, hence the
+-- settings that isolate_args.sql makes and isolate_result.sql reads.
 --
 -- Lock and index: as lock_listed.sql and delete_locked.sql.
 DO $isolate$
@@ -25,9 +24,6 @@ BEGIN
             GET DIAGNOSTICS n = ROW_COUNT;
             deleted := deleted + n;
         EXCEPTION WHEN assert_failure OR OTHERS THEN -- OTHERS leaves it out
-            IF SQLSTATE ~ current_setting('token_janitor.fatal') THEN
-                RAISE;
-            END IF;
             parts := pg_catalog.array_cat(parts, free.parts[i : i + step - 1]);
             places := pg_catalog.array_cat(places, free.places[i : i + step - 1]);
             states := pg_catalog.array_append(states, SQLSTATE);
