@@ -46,16 +46,7 @@ func BenchmarkNothingToDo(b *testing.B) {
 // statistics at its end, so each look and the run has one of its own, and the table's ends.
 func (tab *table) idle(s Settings) (pages, scans, ms float64) {
 	tab.t.Helper()
-	database := tab.Config().Database
-	_ = tab.Close(tab.t.Context())
-	url := strings.Replace(tab.url, "/"+database+"?", "/postgres?", 1)
-	watch := &table{Conn: connect(tab.t, url), t: tab.t, url: url}
-	alone := func(do func(*table)) {
-		other := tab.other()
-		do(other)
-		_ = other.Close(context.Background())
-		watch.await(`NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '` + database + `' AND backend_type = 'client backend')`)
-	}
+	alone := tab.alone()
 	read := func() (pages, scans float64) {
 		alone(func(other *table) {
 			if err := other.QueryRow(tab.t.Context(), `SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::float8, seq_scan::float8
@@ -65,18 +56,34 @@ func (tab *table) idle(s Settings) (pages, scans, ms float64) {
 		})
 		return pages, scans
 	}
+	pagesBefore, scansBefore := read()
+	ms = alone(func(other *table) {
+		expect{stop: StopDrained}.of(tab.t, "run", other.run(s))
+	})
+	pages, scans = read()
+	return pages - pagesBefore, scans - scansBefore, ms
+}
+
+// alone ends the table's connection. What it returns does something over a new one, and tells the server's time for
+// it in ms.
+func (tab *table) alone() func(do func(*table)) (ms float64) {
+	tab.t.Helper()
+	database := tab.Config().Database
+	_ = tab.Close(tab.t.Context())
+	url := strings.Replace(tab.url, "/"+database+"?", "/postgres?", 1)
+	watch := &table{Conn: connect(tab.t, url), t: tab.t, url: url}
 	active := func() (ms float64) {
+		watch.await(`NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '` + database + `' AND backend_type = 'client backend')`)
 		if err := watch.QueryRow(tab.t.Context(), `SELECT active_time FROM pg_stat_database WHERE datname = $1`, database).Scan(&ms); err != nil {
 			tab.t.Fatal(err)
 		}
 		return ms
 	}
-	pagesBefore, scansBefore := read()
-	msBefore := active()
-	alone(func(other *table) {
-		expect{stop: StopDrained}.of(tab.t, "run", other.run(s))
-	})
-	ms = active() - msBefore
-	pages, scans = read()
-	return pages - pagesBefore, scans - scansBefore, ms
+	return func(do func(*table)) float64 {
+		before := active()
+		other := tab.other()
+		do(other)
+		_ = other.Close(context.Background())
+		return active() - before
+	}
 }
