@@ -44,6 +44,7 @@ type deleter struct {
 
 	hasListed        bool // rows were picked by their place
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
+	hasEffects       bool // a DELETE may do more than delete rows
 	expectFailures   bool // rows of the last region failed their statement or were too slow, and such rows come in swarms
 }
 

@@ -30,6 +30,9 @@ func (p *pass) sweep() reader {
 	p.cursor.resumeFrom = p.key.kind.earliest()
 	p.density.sampleAfter = never
 	p.missed.why = rowsDense
+	if p.batcher.alone = (alone{}); !p.deleter.hasEffects {
+		p.batcher.alone.watch(p.batcher.session.snapshot)
+	}
 	s := sweep{scan: p.scan, rows: dueRows, left: p.heap.all()}
 	if p.companion != nil && p.companion.reader != nil && !p.batcher.DryRun {
 		s.rows, s.companion = bothRules, p.companion.scan

@@ -5,6 +5,7 @@ import "github.com/jackc/pgx/v5"
 // facts is what a run has to know of the table beforehand.
 type facts struct {
 	hasDeleteTrigger bool    // a trigger or a rule may silently keep a row
+	hasEffects       bool    // a DELETE may do more than delete rows
 	mayUpdate        bool    // this role may skip locked rows
 	keys             ownKeys // the table's foreign keys onto itself
 }

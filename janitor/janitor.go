@@ -14,7 +14,8 @@
 //	afterTie      next key                               windows
 //	afterTie      no key before the end                  end; a tie, if keys at infinity remain
 //	blocks        blocks cleared                         blocks; after the last, the reader that asked for them, or what follows it
-//	sweep         blocks cleared                         sweep; after the last, countByBlock, for both rules
+//	sweep         blocks cleared                         sweep; after the last, countByBlock, for both rules, or
+//	                                                     the end, if nobody else has written meanwhile
 //	sweep         rows of the other rule met             the same blocks for that rule, then as before
 //	countByIndex  due rows counted                       end; restart with windows, if any was missed
 //	countByBlock  blocks counted                         countByBlock
@@ -159,7 +160,7 @@ func (r *run) plan(ctx context.Context) error {
 	var known facts
 	var plans, plansByAge planTexts
 	queries := []query{
-		{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.mayUpdate)},
+		{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.hasEffects, &known.mayUpdate)},
 		known.keys.query(r.session.oid),
 		r.heap.query(r.batcher),
 	}
@@ -224,6 +225,7 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	r.passes = append(r.passes, p)
 	picker := p.deleter.picker
 	p.deleter.hasDeleteTrigger, picker.hasDeleteTrigger = f.hasDeleteTrigger, f.hasDeleteTrigger
+	p.deleter.hasEffects = f.hasEffects
 	picker.cannotSkipLocked = !f.mayUpdate
 	picker.direct = map[int64]pickSQL{}
 	for oid, name := range r.heap.direct {

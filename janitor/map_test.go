@@ -57,7 +57,8 @@ var mappedElsewhere = []transition{
 	{"windows", deadEntries, "sweep"},
 	{"tie", deadEntries, "sweep"},
 	{"afterTie", deadEntries, "sweep"},
-	{"sweep", blocksCleared, end}, // of a dry run over dead entries
+	{"sweep", blocksCleared, end}, // where nobody else writes, and of a dry run over dead entries
+	{"blocks", blocksCleared, end},
 	{"windows", rowsVanished, "windows"},
 	{"blocks", rowsVanished, "blocks"},
 	{"sweep", rowsVanished, "sweep"},

@@ -118,12 +118,18 @@ func (p *pass) verify(ctx context.Context) reader {
 }
 
 // afterBlocks goes on with a sweep. After its last blocks, what it may have missed is counted, for both
-// rules at once.
+// rules at once, unless nobody was there to move a row.
 func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
 	switch {
 	case !r.left.empty():
 		return r
 	case p.batcher.DryRun:
+		return p.finish(ctx)
+	case p.batcher.session.exchange(ctx) == nil && p.batcher.alone.still(p.batcher.session.snapshot):
+		p.missed.why = ""
+		if r.companion != nil {
+			p.companion.reader = p.companion.finish(ctx)
+		}
 		return p.finish(ctx)
 	}
 	return countByBlock{scan: p.scan, left: p.heap.all(), companion: r.companion}

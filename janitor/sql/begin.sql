@@ -1,4 +1,4 @@
--- Begins a batch and returns whether it may work. Every setting is local to the transaction, so nothing
+-- Begins a batch and returns whether it may work, and for alone.go which transactions have ended. Every setting is local to the transaction, so nothing
 -- stays on a connection that a pooler shares.
 --
 -- Lock: an advisory lock until the end of the transaction. A batch that does not get it has
@@ -16,7 +16,9 @@ SELECT pg_catalog.set_config('token_janitor.has_lock', CASE
            -- 1953128814 spells "tjan": the class of our locks in pg_locks
            ELSE pg_catalog.pg_try_advisory_xact_lock(1953128814, :'oid'::pg_catalog.oid::pg_catalog.int4)::pg_catalog.text
        END, true)::pg_catalog.bool
-       AND pg_catalog.bool_and(pg_catalog.set_config(name, value, true) IS NOT NULL)
+       AND pg_catalog.bool_and(pg_catalog.set_config(name, value, true) IS NOT NULL),
+       pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::pg_catalog.text::pg_catalog.int8,
+       pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) OPERATOR(pg_catalog.=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())
   FROM (VALUES ('token_janitor.path', pg_catalog.current_setting('search_path')), -- for trigger_path.sql
                ('search_path', 'pg_catalog'),
                ('lock_timeout', :'lock_timeout'),
