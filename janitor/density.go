@@ -8,7 +8,7 @@ import (
 const (
 	// sweepAfter is how many rows a pass reads in windows before it checks whether a sweep would
 	// serve it better: some milliseconds of work, as much as the check takes.
-	sweepAfter = 10_000
+	sweepAfter = 5_000
 	// dense is how many rows of the pass, for each block of the heap, make a sweep worth it: a
 	// quarter of what fits, so that it reads at most four times of what it has to, in order. A row
 	// that it passes over costs a sixth of a deletion; a row that the index finds where no
