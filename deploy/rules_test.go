@@ -24,6 +24,9 @@ func TestPromtoolFindsNothing(t *testing.T) {
 		{"test", "rules", "prometheus/rules_test.yaml"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			if args[0] == "test" {
+				pgtemp.Large(t)
+			}
 			t.Parallel()
 			output(t, nil, promtool, args...)
 		})

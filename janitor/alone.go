@@ -11,26 +11,26 @@ type snapshot struct {
 // that has yet to end its transaction has moved nothing that we could not see: where it has touched a due row, that
 // row is locked.
 type alone struct {
-	next int64 // what the next snapshot has, if so; 0 = somebody else writes
+	last snapshot // when the last exchange began
+	next int64    // what the next snapshot has, if so; 0 = somebody else writes, or nobody watches
 }
 
-// watch begins with a snapshot.
-func (a *alone) watch(s snapshot) {
-	*a = alone{}
-	if s.settled {
-		a.next = s.next
+// watch begins to watch.
+func (a *alone) watch() {
+	if a.next = 0; a.last.settled {
+		a.next = a.last.next
 	}
 }
 
-// note takes in a batch, that began with a snapshot.
-func (a *alone) note(s snapshot, deleted int64, err error) {
+// note takes in a batch.
+func (a *alone) note(deleted int64, err error) {
 	switch {
-	case err != nil || s.next != a.next:
+	case err != nil || a.last.next != a.next:
 		a.next = 0
 	case deleted > 0:
 		a.next++
 	}
 }
 
-// still reports whether nobody else has written up to a snapshot.
-func (a *alone) still(s snapshot) bool { return a.next != 0 && s.next == a.next }
+// still reports whether nobody else had written when the last exchange began.
+func (a *alone) still() bool { return a.next != 0 && a.last.next == a.next }

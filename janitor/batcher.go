@@ -31,7 +31,6 @@ type batcher struct {
 	wakeAfter    time.Duration // the longest rest without a word to the server
 	rest         Rest          // what the last batch asked for
 	lastTook     time.Duration // the last batch
-	alone        alone         // whether others write, while a sweep wants to know
 	lockTimeouts int           // batches in a row that timed out waiting for a lock
 	counted      Counts        // due rows that the passes of a dry run have counted
 	totals       totals
@@ -152,7 +151,7 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 				b.totals.uncertain = w.most // unless its commit went through
 			}
 		}
-		b.alone.note(b.session.snapshot, *w.rows, err)
+		b.session.alone.note(*w.rows, err)
 		b.rest = b.pace.after(began, took, *w.rows)
 		switch sqlState(err) {
 		case deadlockDetected, serializationFailure:

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // indexReads is how many entries of the index on expires_at have been read.
@@ -20,6 +22,7 @@ func (tab *table) indexReads() (n int64) {
 // More dead entries of the index before the next row than can be passed in a statement's time,
 // as there are after a purge under a forgotten transaction, keep no run from its work.
 func TestDeadEntries(t *testing.T) {
+	pgtemp.Large(t)
 	t.Parallel()
 	const dead, due, held = 1_000_000, 3000, 1000
 	for _, variant := range []struct {
@@ -96,6 +99,7 @@ func TestDeadEntries(t *testing.T) {
 
 // The same among what never expires, which lies behind all windows.
 func TestDeadEntriesAtInfinity(t *testing.T) {
+	pgtemp.Large(t)
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	tab.taken = &recorder{}
@@ -187,6 +191,9 @@ func TestSweepIsFound(t *testing.T) {
 		{name: "a row stays behind", order: "i", held: true},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
+			if variant.name == "among ten times the live rows" {
+				pgtemp.Large(t)
+			}
 			t.Parallel()
 			tab, s := newTable(t), settings()
 			s.TokenLifetime = s.KeepRevoked // else the revoked pass reads the index as well

@@ -30,9 +30,7 @@ func (p *pass) sweep() reader {
 	p.cursor.resumeFrom = p.key.kind.earliest()
 	p.density.sampleAfter = never
 	p.missed.why = rowsDense
-	if p.batcher.alone = (alone{}); !p.deleter.hasEffects {
-		p.batcher.alone.watch(p.batcher.session.snapshot)
-	}
+	p.batcher.session.alone.watch()
 	s := sweep{scan: p.scan, rows: dueRows, left: p.heap.all()}
 	if p.companion != nil && p.companion.reader != nil && !p.batcher.DryRun {
 		s.rows, s.companion = bothRules, p.companion.scan

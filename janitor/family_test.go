@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // rotations are families of tokens: rotation g of family f is named "f-g".
@@ -330,6 +332,9 @@ func TestLongChains(t *testing.T) {
 		{"a star of 30,000", rotations{families: 1, length: 30_000, key: "parent_id"}, "", 0},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
+			if variant.rows.families*variant.rows.length > 20_000 {
+				pgtemp.Large(t)
+			}
 			tab := newTable(t)
 			tab.key(variant.rows.key, "")
 			tab.rotate(variant.rows)

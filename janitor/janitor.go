@@ -14,8 +14,7 @@
 //	afterTie      next key                               windows
 //	afterTie      no key before the end                  end; a tie, if keys at infinity remain
 //	blocks        blocks cleared                         blocks; after the last, the reader that asked for them, or what follows it
-//	sweep         blocks cleared                         sweep; after the last, countByBlock, for both rules, or
-//	                                                     the end, if nobody else has written meanwhile
+//	sweep         blocks cleared                         sweep; after the last, countByBlock, or the end if nobody else wrote
 //	sweep         rows of the other rule met             the same blocks for that rule, then as before
 //	countByIndex  due rows counted                       end; restart with windows, if any was missed
 //	countByBlock  blocks counted                         countByBlock

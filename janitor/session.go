@@ -27,7 +27,7 @@ type session struct {
 	hasCitus         bool          // the extension is there
 	cluster          *cluster      // nil = the table is this server's alone
 	begin            string        // begin.sql
-	snapshot         snapshot      // when the last exchange began
+	alone            alone         // whether others write, while a sweep wants to know
 	trip             time.Duration // the shortest exchange so far: about what the way there and back takes
 	planning         time.Duration // what the server took to plan the statements of a window
 }
@@ -96,7 +96,7 @@ func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queri
 		"statement_timeout": milliseconds(limit),
 		"oid":               s.oid,
 		"dry_run":           s.dryRun,
-	}, into(&hasLock, &s.snapshot.next, &s.snapshot.settled)}
+	}, into(&hasLock, &s.alone.last.next, &s.alone.last.settled)}
 	if s.cluster != nil {
 		queries = slices.Concat([]query{{"BEGIN", nil, ignored}, begin}, s.cluster.settings(milliseconds(s.lockTimeout), milliseconds(limit)),
 			queries, []query{{"COMMIT", nil, ignored}})

@@ -125,7 +125,7 @@ func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
 		return r
 	case p.batcher.DryRun:
 		return p.finish(ctx)
-	case p.batcher.session.exchange(ctx) == nil && p.batcher.alone.still(p.batcher.session.snapshot):
+	case !p.deleter.hasEffects && p.batcher.session.exchange(ctx) == nil && p.batcher.session.alone.still():
 		p.missed.why = ""
 		if r.companion != nil {
 			p.companion.reader = p.companion.finish(ctx)

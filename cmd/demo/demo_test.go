@@ -140,7 +140,7 @@ func (d *demo) said(code int, output string, want ...string) {
 
 func TestAllGoesWellForAsLongAsAsked(t *testing.T) {
 	t.Parallel()
-	d := start(t, "--tokens", "3000", "--rate", "100", "--for", "1500ms")
+	d := start(t, "--tokens", "3000", "--rate", "100", "--for", "5s")
 	d.end()
 	d.said(0, d.stdout.String(), "schema at 004_add_refresh_tokens", "loading 3,000 tokens", "deleted/s", "run 1 drained", "none failed", "must stay are in the table: 0 lost.",
 		"What happens: ", "Open its status page: http://127.0.0.1:", "token-janitor --database-url URL --dry-run", "token-janitor --database-url URL --once")

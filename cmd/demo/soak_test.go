@@ -16,8 +16,11 @@ import (
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
+// soakBriefly is how long TestSoak works in CI.
+const soakBriefly = 20 * time.Second
+
 var (
-	soakFor  = flag.Duration("soak.for", 20*time.Second, "how long TestSoak works")
+	soakFor  = flag.Duration("soak.for", soakBriefly, "how long TestSoak works")
 	soakSeed = flag.Uint64("soak.seed", 0, "which faults TestSoak brings, and when; 0 = others each time")
 	soakRate = flag.Int("soak.rate", 300, "calls of TestSoak's API a second")
 	soakCalm = flag.Bool("soak.calm", false, "TestSoak brings no fault that ends processes or connections")
@@ -49,8 +52,8 @@ type soak struct {
 //
 //	go test ./cmd/demo -run TestSoak -v -timeout 0 -soak.for 30m -soak.rate 1000
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes -soak.for")
+	if *soakFor == soakBriefly {
+		pgtemp.Large(t)
 	}
 	t.Parallel()
 	s := &soak{seed: *soakSeed, faults: map[string]int{}, book: ledger{keep: brisk}}

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// requireVariable set to 1 turns a skip for want of a program into a failure, for CI.
+// requireVariable set to 1 turns a skip for want of a program into a failure, and has the large tests run: for CI.
 const requireVariable = "TOKEN_JANITOR_TEST_REQUIRE"
 
 // postgresPackages are Debian's packages of PostgreSQL's own programs.
@@ -44,6 +44,14 @@ func Require(t testing.TB, program string) string {
 	}
 	t.Skip(err)
 	return ""
+}
+
+// Large skips a test that keeps a core busy for most of a minute, unless TOKEN_JANITOR_TEST_REQUIRE is 1, as it is in CI.
+func Large(t testing.TB) {
+	t.Helper()
+	if os.Getenv(requireVariable) != "1" {
+		t.Skip("a large one, for CI: " + requireVariable + "=1")
+	}
 }
 
 func locate(ctx context.Context, program string) (string, error) {
