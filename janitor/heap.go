@@ -23,8 +23,8 @@ type heap struct {
 	length     int64 // blocks of all parts
 	total      int64 // blocks there are: more, where partitions lie side by side
 	partitions int64
-	direct     map[int64]pgx.Identifier // partitions that may be reached directly
-	files      string                   // and the names of their tables
+	direct     []heapPart // partitions that may be reached directly
+	files      string     // and the names of their tables, and which may be reached directly
 }
 
 // heapPart is one partition. Where not all of them may be reached directly, it is all of them side by side, through the
@@ -39,7 +39,7 @@ func (h *heap) query(b *batcher) query {
 	oid := b.session.oid
 	columns := append(b.Columns.names(), "ctid", "tableoid")
 	return query{statement("heap"), pgx.NamedArgs{"oid": oid, "names": columns}, func(rows pgx.Rows) error {
-		*h = heap{direct: map[int64]pgx.Identifier{}}
+		*h = heap{}
 		all := heapPart{oid: oid, table: b.Table}
 		var files strings.Builder
 		var part heapPart
@@ -52,13 +52,12 @@ func (h *heap) query(b *batcher) query {
 			all.blocks = max(all.blocks, part.blocks)
 			part.table = pgx.Identifier{schema, name}
 			if reach && part.oid != oid {
-				h.direct[part.oid] = part.table
-				h.parts = append(h.parts, part)
+				h.direct = append(h.direct, part)
 			}
-			fmt.Fprintf(&files, "%d %q %d\n", part.oid, part.table, file)
+			fmt.Fprintf(&files, "%d %q %d %t\n", part.oid, part.table, file, reach)
 			return nil
 		})
-		if int64(len(h.parts)) < h.partitions {
+		if h.parts = h.direct; int64(len(h.direct)) < h.partitions {
 			h.parts = []heapPart{all}
 		}
 		for _, p := range h.parts {
@@ -119,7 +118,7 @@ func (h *heap) spans(r blockRange) (spans []span) {
 
 // args is the arguments of a statement on the span.
 func (s span) args(more pgx.NamedArgs) pgx.NamedArgs {
-	return with(more, "first", ctid(s.first), "end", ctid(s.end))
+	return with(more, "part", s.part.oid, "first", ctid(s.first), "end", ctid(s.end))
 }
 
 // open is the span with what its part has grown by, if it is the part's last.
@@ -132,11 +131,18 @@ func (s span) open() span {
 
 func ctid(block int64) string { return fmt.Sprintf("(%d,0)", block) }
 
-// attached is the query that keeps a batch from its work if it would reach rows directly in partitions that are no longer the
+// attached is the queries that keep a batch from its work if it would reach rows directly in partitions that are no longer the
 // table's; none where it reaches them through the table.
-func (b *batcher) attached(parts ...int64) []query {
-	if len(parts) == 0 || parts[0] == b.session.oid {
+func (b *batcher) attached(parts ...heapPart) []query {
+	if len(parts) == 0 || parts[0].oid == b.session.oid {
 		return nil
 	}
-	return []query{{statement("attached"), pgx.NamedArgs{"parts": parts, "oid": b.session.oid}, ignored}}
+	oids, selects := make([]int64, len(parts)), make([]string, len(parts))
+	for i, part := range parts {
+		oids[i], selects[i] = part.oid, "SELECT FROM "+part.table.Sanitize()+" WHERE false"
+	}
+	return []query{
+		{render("lock_parts", nil, pieces{"selects": strings.Join(selects, " UNION ALL ")}), nil, ignored},
+		{statement("attached"), pgx.NamedArgs{"parts": oids, "oid": b.session.oid}, ignored},
+	}
 }

@@ -226,9 +226,9 @@ func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
 	p.deleter.hasDeleteTrigger, picker.hasDeleteTrigger = f.hasDeleteTrigger, f.hasDeleteTrigger
 	p.deleter.hasEffects = f.hasEffects
 	picker.cannotSkipLocked = !f.mayUpdate
-	picker.direct = map[int64]pickSQL{}
-	for oid, name := range r.heap.direct {
-		picker.direct[oid] = pickStatements(name, r.columns.rule(p.reason))
+	picker.direct = map[int64]direct{}
+	for _, part := range r.heap.direct {
+		picker.direct[part.oid] = direct{part, pickStatements(part.table, r.columns.rule(p.reason))}
 	}
 	if p.deleter.family = r.family; r.family != nil {
 		r.family.pickers[p.reason] = picker

@@ -15,13 +15,21 @@ func TestPartitionsUnderASweep(t *testing.T) {
 	for _, variant := range []struct {
 		name   string
 		beside []string
-		kept   bool // the last partition is there, and no longer the table's
+		kept   bool // there is a table day2 that is not the table's
 		more   int64
+		public bool // the run is that of a role with the rights of everybody
 	}{
 		{name: "detached", beside: []string{`ALTER TABLE refresh_tokens DETACH PARTITION day2`}, kept: true},
 		{name: "detached concurrently", beside: []string{`ALTER TABLE refresh_tokens DETACH PARTITION day2 CONCURRENTLY`}, kept: true},
 		{name: "dropped", beside: []string{`DROP TABLE day2`}},
 		{name: "renamed", beside: []string{`ALTER TABLE day1 RENAME TO day7`}, more: perPartition},
+		{name: "another table takes the name", beside: []string{
+			`BEGIN`, `ALTER TABLE day2 RENAME TO day2_old`, `CREATE TABLE day2 AS SELECT * FROM day2_old`, `COMMIT`,
+		}, more: perPartition, kept: true},
+		{name: "another table takes name and schema", beside: []string{
+			`CREATE SCHEMA elsewhere`, `BEGIN`, `ALTER TABLE day2 SET SCHEMA elsewhere`, `CREATE TABLE day2 AS SELECT * FROM elsewhere.day2`, `COMMIT`,
+		}, more: perPartition, kept: true},
+		{name: "its rights go", beside: []string{`REVOKE ALL ON day2 FROM PUBLIC`}, more: perPartition, public: true},
 		{name: "attached", beside: []string{
 			`CREATE TABLE day3 (LIKE refresh_tokens INCLUDING ALL)`,
 			fmt.Sprintf(`INSERT INTO day3 (id, user_id, token_hash, expires_at, is_revoked) SELECT gen_random_uuid(), '00000000-0000-0000-0000-000000000001', i::text, %s, false FROM generate_series(1, 500) AS i`, spread(-71*time.Hour, time.Second)),
@@ -45,6 +53,10 @@ func TestPartitionsUnderASweep(t *testing.T) {
 			tab.insert(token{name: "live", expires: at(week)})
 			beside, acted := tab.other(), false
 			beside.exec(`SET lock_timeout = '10s'`)
+			if variant.public {
+				tab.exec(`GRANT SELECT, DELETE ON ALL TABLES IN SCHEMA public TO PUBLIC`)
+				tab.as()
+			}
 			s.BatchMaxRows = 200
 			s.OnBatch = func(b Batch) {
 				if !acted && b.Done.Expired > perPartition {
@@ -67,9 +79,47 @@ func TestPartitionsUnderASweep(t *testing.T) {
 			if variant.kept {
 				tab.await(fmt.Sprintf(`(SELECT count(*) FROM day2) = %d`, perPartition))
 			}
+			if variant.public {
+				tab.exec(`RESET ROLE`)
+			}
 			tab.survive("live")
 		})
 	}
+}
+
+// A partition that is detached while a batch waits for it keeps its rows.
+func TestPartitionDetachedUnderABatch(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.tune = sweepAll
+	tab.partition()
+	tab.insert(token{name: "live", expires: at(week)})
+	tab.fill(9000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	beside, watch, done := tab.other(), tab.other(), make(chan error, 1)
+	s.BatchMaxRows, s.LockTimeout = 300, 10*time.Second
+	var kept int64
+	s.OnBatch = func(b Batch) {
+		if kept > 0 || b.Done.Expired < 1000 {
+			return
+		}
+		beside.exec(`BEGIN`)
+		beside.exec(`ALTER TABLE refresh_tokens DETACH PARTITION part2`)
+		if err := beside.QueryRow(t.Context(), `SELECT count(*) FROM part2`).Scan(&kept); err != nil {
+			t.Error(err)
+		}
+		go func() {
+			watch.await(`EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation IN ('part2'::regclass, 'refresh_tokens'::regclass))`)
+			_, err := beside.Exec(t.Context(), `COMMIT`)
+			done <- err
+		}()
+	}
+	if res := tab.run(s); res.Outcome != Drained || kept == 0 {
+		t.Errorf("run, with %d rows in what was detached: %+v", kept, res)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	tab.await(fmt.Sprintf(`(SELECT count(*) FROM part2) = %d`, kept))
 }
 
 // A partition that was detached after its rows were listed keeps them.
@@ -110,6 +160,7 @@ func TestRightsOnPartitions(t *testing.T) {
 		{"on the table", nil, 0, 1},
 		{"on one partition", []string{reads + `part1`}, 1, 1},
 		{"on all partitions", []string{reads + `part0, part1, part2`}, 3, 3},
+		{"on all partitions, less than on the table", []string{reads + `part0, part1, part2`, `UPDATE (created_at) ON refresh_tokens`}, 0, 1},
 		{"to delete only", []string{`DELETE ON part0, part1, part2`}, 0, 1},
 	} {
 		t.Run(variant.name, func(t *testing.T) {

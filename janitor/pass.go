@@ -61,7 +61,7 @@ func (p *pass) run(ctx context.Context) error {
 				return err
 			}
 			continue
-		case sqlState(err) == undefinedTable && p.lostPartition(ctx):
+		case (sqlState(err) == undefinedTable || sqlState(err) == insufficientPrivilege) && p.lostPartition(ctx):
 			before := p.reader
 			p.reader = p.restart(p.at(p.cursor.start))
 			p.noteTransition(before, rewritten)
@@ -123,7 +123,7 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 	return nil
 }
 
-// lostPartition reports whether a partition is gone that the pass would have reached directly.
+// lostPartition reports whether a partition is gone that the pass would have reached directly, or no longer open to its role.
 func (p *pass) lostPartition(ctx context.Context) bool {
 	if len(p.heap.parts) < 2 {
 		return false

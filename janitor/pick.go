@@ -56,12 +56,18 @@ type picker struct {
 	args    pgx.NamedArgs // the cutoffs
 	trigger query         // sets the search_path that the table's triggers see
 	batcher *batcher
-	direct  map[int64]pickSQL // of partitions whose rows need not be looked for in all of them
+	direct  map[int64]direct // of partitions whose rows need not be looked for in all of them
 
 	hasDeleteTrigger bool // a trigger or a rule may silently keep a row
 	cannotSkipLocked bool // that takes the right to UPDATE, and a server that can
 	cannotIsolate    bool // that takes PL/pgSQL
 	failures         failures
+}
+
+// direct is a partition that is reached directly.
+type direct struct {
+	part heapPart
+	sql  pickSQL
 }
 
 // picked is what became of listed rows.
@@ -142,8 +148,8 @@ func (p *picker) byPartition(listed places) []places {
 // statements are those for a group's rows, and what a batch of them begins with.
 func (p *picker) statements(g group) (sql pickSQL, first []query) {
 	part := g.rows.parts[0]
-	if sql, ok := p.direct[part]; ok {
-		return sql, p.batcher.attached(part)
+	if d, ok := p.direct[part]; ok {
+		return d.sql, p.batcher.attached(d.part)
 	}
 	return p.sql, nil
 }
@@ -181,7 +187,7 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 	case g.step > 0 && cannotIsolate(err):
 		p.cannotIsolate = true
 		return picked{}, g.rows.split(2, 0), nil
-	case state == undefinedTable && p.forget(g):
+	case (state == undefinedTable || state == insufficientPrivilege) && p.forget(g):
 		return picked{}, []group{g}, nil
 	case state == queryCanceled && n > 1:
 		p.batcher.pace.shrink()
@@ -197,7 +203,7 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 	return picked{}, []group{p.inSteps(g.rows)}, nil
 }
 
-// forget has the rows of a partition that may be gone looked for in all of them. It reports whether they were not yet.
+// forget has the rows of a partition that may be gone, or closed to this role, looked for in all of them. It reports whether they were not yet.
 func (p *picker) forget(g group) bool {
 	_, direct := p.direct[g.rows.parts[0]]
 	delete(p.direct, g.rows.parts[0])

@@ -88,7 +88,7 @@ func (s *scan) blockSQL(part heapPart) blockSQL {
 	if part.oid == s.batcher.session.oid {
 		return s.sql.blocks
 	}
-	return blockStatements(part.table, s.columns, s.reason, s.key)
+	return blockStatements(part.table, "tableoid = @part::oid", s.columns, s.reason, s.key)
 }
 
 // with is the arguments of a statement: the cutoffs, and more as name, value, name, value.

@@ -78,7 +78,7 @@ func statementsFor(table pgx.Identifier, cols columns, reason Reason, key column
 		pick:         pickStatements(table, cols.rule(reason)),
 		window:       regionStatements("where_window", shared),
 		tieByIndex:   regionStatements("where_tie_by_index", shared),
-		blocks:       blockStatements(table, cols, reason, key),
+		blocks:       blockStatements(table, "true", cols, reason, key),
 	}
 }
 
@@ -87,10 +87,10 @@ func regionStatements(where string, shared pieces) regionSQL {
 	return regionSQL{delete: render("delete", shared, own), count: render("count", shared, own), list: render("list", shared, own)}
 }
 
-// blockStatements renders those on heap blocks of the table, or of one partition.
-func blockStatements(table pgx.Identifier, cols columns, reason Reason, key column) blockSQL {
+// blockStatements renders those on heap blocks of the table, or of one partition, with a condition that it is that one.
+func blockStatements(table pgx.Identifier, ofPart string, cols columns, reason Reason, key column) blockSQL {
 	shared := cols.pieces(reason, key)
-	shared["table"] = table.Sanitize()
+	shared["table"], shared["of_part"] = table.Sanitize(), ofPart
 	rules := pieces{"expired": cols.rule(Expired), "revoked": cols.rule(Revoked)}
 	both := regionStatements("where_blocks", shared)
 	both.delete = render("delete", shared, pieces{"region": render("where_blocks", shared, nil), "rule": render("rule_sweep", nil, rules)})

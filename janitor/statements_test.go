@@ -67,6 +67,8 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set expired 'false'
 \set revoked 'false'
 \set names '{expires_at}'
+\set of_part true
+\set selects 'SELECT FROM public.refresh_tokens WHERE false'
 \set columns 't.id AS k1'
 \set keys 'SELECT t.tableoid, t.ctid, e.part, e.place, NULL::text, t.id FROM public.refresh_tokens AS t WHERE false'
 SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset

@@ -1,5 +1,5 @@
--- Before rows are deleted from partitions directly: if one of these was detached meanwhile, its rows are not the
--- table's any more, and the statements of this batch match none.
+-- Before rows are deleted from partitions directly, with locks on them (lock_parts.sql): if one of these was
+-- detached meanwhile, its rows are not the table's any more, and the statements of this batch match none.
 --
 -- Lock: none on the table. Index: the catalogue's own.
 SELECT set_config('token_janitor.has_lock', 'false', true)

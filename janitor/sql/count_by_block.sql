@@ -3,4 +3,4 @@
 -- Lock: ACCESS SHARE. Index: none; a range of heap blocks.
 SELECT count(*) FILTER (WHERE (:expired) IS TRUE), count(*) FILTER (WHERE (:revoked) IS TRUE)
   FROM :table
- WHERE ctid >= :'first'::tid AND ctid < :'end'::tid;
+ WHERE ctid >= :'first'::tid AND ctid < :'end'::tid AND :of_part;

@@ -27,6 +27,7 @@ SELECT c.oid::bigint,
           AND NOT (SELECT interferes FROM facts)
           AND has_schema_privilege(n.oid, 'USAGE')
           AND has_table_privilege(c.oid, 'DELETE')
+          AND (has_any_column_privilege(c.oid, 'UPDATE') OR NOT has_any_column_privilege(:'oid'::oid, 'UPDATE'))
           AND (SELECT bool_and(has_column_privilege(c.oid, name, 'SELECT')) FROM unnest(:'names'::text[]) AS name)
   FROM tree
   JOIN pg_class AS c ON c.oid = tree.oid AND c.relkind IN ('r', 'f')
