@@ -46,9 +46,9 @@ func BenchmarkNothingToDo(b *testing.B) {
 // statistics at its end, so each look and the run has one of its own, and the table's ends.
 func (tab *table) idle(s Settings) (pages, scans, ms float64) {
 	tab.t.Helper()
-	alone := tab.alone()
+	timed := tab.timed()
 	read := func() (pages, scans float64) {
-		alone(func(other *table) {
+		timed(func(other *table) {
 			if err := other.QueryRow(tab.t.Context(), `SELECT (heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::float8, seq_scan::float8
 				FROM pg_statio_user_tables JOIN pg_stat_user_tables USING (relid, relname) WHERE relname = 'refresh_tokens'`).Scan(&pages, &scans); err != nil {
 				tab.t.Fatal(err)
@@ -57,16 +57,16 @@ func (tab *table) idle(s Settings) (pages, scans, ms float64) {
 		return pages, scans
 	}
 	pagesBefore, scansBefore := read()
-	ms = alone(func(other *table) {
+	ms = timed(func(other *table) {
 		expect{stop: StopDrained}.of(tab.t, "run", other.run(s))
 	})
 	pages, scans = read()
 	return pages - pagesBefore, scans - scansBefore, ms
 }
 
-// alone ends the table's connection. What it returns does something over a new one, and tells the server's time for
+// timed ends the table's connection. What it returns does something over a new one, and tells the server's time for
 // it in ms.
-func (tab *table) alone() func(do func(*table)) (ms float64) {
+func (tab *table) timed() func(do func(*table)) (ms float64) {
 	tab.t.Helper()
 	database := tab.Config().Database
 	_ = tab.Close(tab.t.Context())

@@ -26,14 +26,14 @@ func BenchmarkTick(b *testing.B) {
 		var ratios, took []float64
 		for range *benchRounds {
 			tab.refill()
-			theirs := tab.alone()(func(other *table) {
+			theirs := tab.timed()(func(other *table) {
 				if did := ways[0].run(other); did.rows != int64(*benchTick) {
 					b.Fatalf("one DELETE deleted %d rows", did.rows)
 				}
 			})
 			tab.refill()
 			var res Result
-			own := tab.alone()(func(other *table) { res = other.run(s) })
+			own := tab.timed()(func(other *table) { res = other.run(s) })
 			if res.Deleted.Expired != int64(*benchTick) || res.Outcome != Drained {
 				b.Fatalf("run: %+v", res)
 			}
