@@ -37,6 +37,15 @@ func (e *ContractError) Error() string {
 	return oneLine.Replace(fmt.Sprintf("table %s is not as the janitor needs it: %s", e.Table, strings.Join(parts, "; ")))
 }
 
+// Brief is the first problem and how many more there are, without their remedies.
+func (e *ContractError) Brief() string {
+	brief := fmt.Sprintf("table %s is not as the janitor needs it: %s", e.Table, e.Problems[0].What)
+	if more := len(e.Problems) - 1; more > 0 {
+		brief += fmt.Sprintf(" (and %d more)", more)
+	}
+	return oneLine.Replace(brief)
+}
+
 // A name in SQL may hold a line break, a line of a log may not.
 var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 

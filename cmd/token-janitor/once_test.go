@@ -62,6 +62,16 @@ func TestSentenceWithoutARun(t *testing.T) {
 	}
 }
 
+// Each problem of a schema stands alone, with what mends it.
+func TestSentenceOfASchema(t *testing.T) {
+	t.Parallel()
+	amiss := &migrations.ContractError{Table: `"tokens"`, Problems: []migrations.Problem{{What: "column\na is missing", Remedy: "add it"}, {What: "no index", Remedy: "create one"}}}
+	want := "Failed: table \"tokens\" is not as the janitor needs it\n\n  column a is missing\n  fix: add it\n\n  no index\n  fix: create one"
+	if got := sentence(janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError}, amiss); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestInstant(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

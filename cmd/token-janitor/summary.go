@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -130,11 +131,11 @@ func sentence(res janitor.Result, err error) string {
 	tokens := did + " " + text.Plural(counts.Total(), "token")
 	switch {
 	case err != nil && didNothing(res):
-		return "Failed: " + text.OneLine(err.Error())
+		return "Failed: " + whyFailed(err)
 	case res.Cutoffs.Expired.IsZero() && res.StopReason == janitor.StopCancelled:
 		return "Stopped before it began, as it was told to; it does not know what is overdue."
 	case err != nil:
-		return tokens + ", then failed: " + text.OneLine(err.Error())
+		return tokens + ", then failed: " + whyFailed(err)
 	case res.Outcome == janitor.Skipped && counts.Total() == 0:
 		return "Another janitor is running on this table: this one did nothing."
 	case res.Outcome == janitor.Skipped:
@@ -149,6 +150,20 @@ func sentence(res janitor.Result, err error) string {
 		return tokens + "; overdue ones may be left: " + status.WhyStopped(res.StopReason) + "."
 	}
 	return tokens + "; overdue ones are left: " + status.WhyStopped(res.StopReason) + "."
+}
+
+// whyFailed is an error in one line, but the problems of a schema: each has its own, and so has its remedy.
+func whyFailed(err error) string {
+	contract, ok := errors.AsType[*migrations.ContractError](err)
+	if !ok {
+		return text.OneLine(err.Error())
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "table %s is not as the janitor needs it", text.OneLine(contract.Table))
+	for _, p := range contract.Problems {
+		fmt.Fprintf(&b, "\n\n  %s\n  fix: %s", text.OneLine(p.What), text.OneLine(p.Remedy))
+	}
+	return b.String()
 }
 
 // didNothing says that a run has nothing to tell but its error.

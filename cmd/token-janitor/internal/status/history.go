@@ -41,6 +41,15 @@ type taken struct {
 type past struct {
 	janitor.Result
 	Error string
+	Brief string // the same without what the section on the schema tells
+}
+
+// brief is an error for a line beside the problems of the schema, which have a section of their own.
+func brief(err error) string {
+	if contract, ok := errors.AsType[*migrations.ContractError](err); ok {
+		return contract.Brief()
+	}
+	return err.Error()
 }
 
 // checked is what the last look at the schema found.
@@ -54,7 +63,7 @@ type checked struct {
 func (h *History) Waiting(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.waiting = err.Error()
+	h.waiting = brief(err)
 }
 
 // Ready records that boot is over.
@@ -130,7 +139,7 @@ func (h *History) Plan(t time.Time) {
 func (h *History) Add(res janitor.Result, err error) {
 	var run past
 	if err != nil {
-		run.Error = err.Error()
+		run.Error, run.Brief = err.Error(), brief(err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,7 +11,23 @@ import (
 	"time"
 
 	"github.com/hyphagraph/token-janitor/janitor"
+	"github.com/hyphagraph/token-janitor/migrations"
 )
+
+// The line says what is amiss with a schema; how to mend it stands below, with the schema.
+func TestBriefOfASchema(t *testing.T) {
+	t.Parallel()
+	amiss := &migrations.ContractError{Table: `"tokens"`, Problems: []migrations.Problem{{What: "column a is missing", Remedy: "add it"}}}
+	for _, want := range []string{`table "tokens" is not as the janitor needs it: column a is missing`, `table "tokens" is not as the janitor needs it: column a is missing (and 1 more)`} {
+		if got := brief(amiss); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		amiss.Problems = append(amiss.Problems, migrations.Problem{What: "no index", Remedy: "create one"})
+	}
+	if got := brief(errors.New("no server")); got != "no server" {
+		t.Error(got)
+	}
+}
 
 func TestState(t *testing.T) {
 	t.Parallel()
@@ -20,7 +36,7 @@ func TestState(t *testing.T) {
 		return past{janitor.Result{
 			Outcome: outcome, StopReason: why, Deleted: janitor.Counts{Expired: 1200, Revoked: 4}, Began: now.Add(-3 * time.Minute),
 			Overdue: map[janitor.Reason]janitor.Overdue{janitor.Expired: left, janitor.Revoked: {Known: left.Known}},
-		}, err}
+		}, err, err}
 	}
 	looked := janitor.Overdue{Known: true}
 	next := now.Add(12 * time.Minute)
