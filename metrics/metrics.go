@@ -54,6 +54,7 @@ type Metrics struct {
 	schemaAtHead, schemaWarnings prometheus.Gauge
 	schema                       *schemaInfo
 	schemaSeen                   atomic.Bool // whether any check of the schema got an answer
+	clockSeen, tableSeen         atomic.Bool // whether any run compared the clocks, and looked at what the table takes
 
 	mu    sync.Mutex
 	heard heard // of the run in progress, guarded by mu
@@ -94,9 +95,9 @@ func New(b Build) *Metrics {
 			"About how long the pass under way will take yet, going on as it has. 0 between runs, NaN = unknown."),
 
 		runs: counters("runs_total", "outcome",
-			"Runs ended. skipped = another janitor was running; partial = tokens that are due are left."),
+			"Runs ended, dry runs as well. skipped = another janitor was running; partial = tokens that are due are left."),
 		stops: counters("run_stops_total", "reason",
-			"Runs ended, by what ended them: drained, or why not."),
+			"Runs ended, dry runs as well, by what ended them: drained, or why not."),
 		// Nothing to do takes some milliseconds, the default schedule comes every
 		// 15 minutes, and a first backlog of 100 million rows at the default
 		// 20,000 a second takes an hour and a half.
@@ -139,7 +140,7 @@ func New(b Build) *Metrics {
 			"What the table takes on the disk, and what its indexes do, when a run last looked. 0 = none has."),
 
 		schemaAtHead: gauge("schema_at_head",
-			"Whether the schema was at this janitor's head revision when last checked."),
+			"Whether the table was as this janitor needs it when last checked, at its head revision, at a later one, or at none."),
 		schemaWarnings: gauge("schema_warnings",
 			"What the last check of the schema found that makes deletions slow, such as a foreign key without an index. 0 = nothing, or not checked yet."),
 		schema: newSchemaInfo(),
@@ -180,8 +181,9 @@ func New(b Build) *Metrics {
 	m.build.Set(1)
 
 	m.registry.MustRegister(m.ofRuns()...)
+	m.registry.MustRegister(m.ofTable()...)
 	m.registry.MustRegister(
-		m.lastSuccess, m.schemaAtHead, m.schemaWarnings, m.schema,
+		m.lastSuccess, m.schemaAtHead, m.schemaWarnings, m.schema, m.clockSkew,
 		m.gone, m.remaining, m.eta, m.revokedPass, m.ticksSkipped, m.paused,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -194,9 +196,13 @@ func (m *Metrics) ofRuns() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.deleted, m.batches, m.timedOut, m.rested, m.left, m.batchDuration, m.batchRows,
 		m.runs, m.stops, m.runDuration, m.lastRun, m.nextRun,
-		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.clockSkew,
-		m.liveRows, m.deadRows, m.lastVacuum, m.tableSize, m.build,
+		m.overdue, m.oldest, m.keep, m.tokenLifetime, m.build,
 	}
+}
+
+// ofTable are the metrics of what the table takes.
+func (m *Metrics) ofTable() []prometheus.Collector {
+	return []prometheus.Collector{m.liveRows, m.deadRows, m.lastVacuum, m.tableSize}
 }
 
 // Handler serves the metrics, as OpenMetrics to those who ask for it.

@@ -18,8 +18,8 @@ import (
 const lastSuccess = "last_success_timestamp_seconds"
 
 // single is a registry of what a single run has to say. It leaves out what the run does not know, which would
-// take the place of what an earlier one knew: when the last success was, if it was no success itself, and the state
-// of the schema, if it never saw it. The runtime and the process, the schedule and the progress are left out as well:
+// take the place of what an earlier one knew: when the last success was, if it was no success itself, and the schema,
+// the clocks and what the table takes, if it never saw them. The runtime and the process, the schedule and the progress are left out as well:
 // they are over. The alerts know a single run by that it has no token_janitor_paused.
 func (m *Metrics) single() *prometheus.Registry {
 	r := prometheus.NewRegistry()
@@ -29,6 +29,12 @@ func (m *Metrics) single() *prometheus.Registry {
 	}
 	if m.schemaSeen.Load() {
 		r.MustRegister(m.schemaAtHead, m.schemaWarnings, m.schema)
+	}
+	if m.clockSeen.Load() {
+		r.MustRegister(m.clockSkew)
+	}
+	if m.tableSeen.Load() {
+		r.MustRegister(m.ofTable()...)
 	}
 	return r
 }

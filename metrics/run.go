@@ -106,6 +106,7 @@ func (m *Metrics) Run(r janitor.Result) {
 	}
 	if r.Outcome != janitor.Failed || r.ClockSkew != 0 { // else it may have failed before it looked
 		m.clockSkew.Set(r.ClockSkew.Seconds())
+		m.clockSeen.Store(true)
 	}
 	for _, reason := range janitor.Reasons {
 		rows, oldest := math.NaN(), math.NaN()
@@ -116,6 +117,7 @@ func (m *Metrics) Run(r janitor.Result) {
 		m.oldest.WithLabelValues(string(reason)).Set(oldest)
 	}
 	if s := r.Space; s.Known {
+		m.tableSeen.Store(true)
 		m.liveRows.Set(orNaN(s.LiveRows))
 		m.deadRows.Set(orNaN(s.DeadRows))
 		m.lastVacuum.Set(unix(s.Vacuumed))

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/migrations"
 )
 
@@ -49,9 +52,13 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 			return state, err
 		}
 		if err.Error() != logged || time.Since(loggedAt) > repeatLog {
-			s.log.Warn("waiting for the database and its schema", "error", err)
 			logged, loggedAt = err.Error(), time.Now()
-			s.told.waitedFor = logged
+			if s.summarized {
+				fmt.Fprintf(os.Stderr, "Waiting up to %s (--connect-timeout): %s\n", text.ShortDuration(s.ConnectTimeout), whyFailed(err))
+				s.told.waitedFor = logged
+			} else {
+				s.log.Warn("waiting for the database and its schema", "error", err)
+			}
 		}
 		select {
 		case <-time.After(wait/2 + rand.N(wait)): // #nosec G404 -- jitter, lest a fleet knocks at once
@@ -63,13 +70,13 @@ func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(err
 
 // bootOnce is boot for a command that somebody waits for: at most --connect-timeout,
 // and only for what passes by itself: nobody but a person who types migrate upgrade gives a
-// database its first revision.
+// database its first revision. Nor does a dry run, which a person reads, wait for a migration.
 func (s *service) bootOnce(ctx context.Context, mode migrations.Mode, then func(*pgx.Conn, migrations.State)) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, s.ConnectTimeout)
 	defer stop()
 	return s.boot(ctx, mode, func(err error) bool {
 		var notReady *migrations.NotReadyError
-		return errors.As(err, &notReady) && !errors.Is(err, migrations.ErrNoRevision) || unreachable(err)
+		return errors.As(err, &notReady) && !errors.Is(err, migrations.ErrNoRevision) && !s.DryRun || unreachable(err)
 	}, then)
 }
 

@@ -42,7 +42,8 @@ func connect(ctx context.Context, database config.Source) (*pgx.Conn, error) {
 
 // connectError is one of pgx, with its causes first and each once. It names host, user and database, no secret.
 type connectError struct {
-	told string
+	told  string
+	given bool // somebody said where the database is
 	error
 }
 
@@ -86,7 +87,7 @@ func connectFault(err error, given bool) error {
 	if !given {
 		told = "no database URL is given (--database-url, --database-url-file, DATABASE_URL or PGHOST): " + told
 	}
-	return connectError{told, err}
+	return connectError{told, given, err}
 }
 
 // distinct is a list without what it says again.
@@ -106,6 +107,9 @@ func unreachable(err error) bool {
 	var connect *pgconn.ConnectError
 	if !errors.As(err, &connect) {
 		return false
+	}
+	if told, ok := errors.AsType[connectError](err); ok && !told.given {
+		return false // nobody starts a server where nobody said that there is one
 	}
 	for _, wrong := range []any{new(*tls.CertificateVerificationError), new(x509.UnknownAuthorityError), new(x509.HostnameError), new(x509.CertificateInvalidError)} {
 		if errors.As(err, wrong) { // without the first where only the authority is looked at

@@ -13,7 +13,7 @@ import (
 
 // The exit codes.
 const (
-	exitDone    = 0 // done, or another janitor is at work
+	exitDone    = 0 // done, or another janitor was running already
 	exitFailed  = 1
 	exitUsage   = 2 // bad usage or configuration
 	exitOverdue = 3 // stopped with overdue rows left

@@ -46,6 +46,8 @@ func (s *service) migrate(ctx context.Context, step string) int {
 		switch {
 		case err != nil:
 		case state.Upgraded: // told as it happened
+		case state.Revision == "":
+			s.log.Info("nothing to do: the table is as the janitor needs it, and the database has no revision")
 		case state.Ahead:
 			s.log.Info("nothing to do: the API's own migrations are ahead", "revision", state.Revision)
 		default:

@@ -17,7 +17,7 @@ import (
 // once does one run, prints its summary and returns the exit code.
 func (s *service) once(ctx context.Context) int {
 	if watched(os.Stderr) {
-		shown := &progressBar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == ""} // no-color.org
+		shown := &progressBar{out: os.Stderr, colours: os.Getenv("NO_COLOR") == "", dryRun: s.DryRun, width: columns(os.Stderr)} // no-color.org
 		s.onBatch, s.beforeLog = shown.draw, shown.clear
 		// Who reads both on one screen is told once, and in words.
 		s.summarized = s.Output == "text" && watched(os.Stdout)

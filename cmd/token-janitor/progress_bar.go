@@ -14,11 +14,15 @@ import (
 // redraw is as often as an eye follows.
 const redraw = 200 * time.Millisecond
 
-// progressBar is what a terminal shows while a run works: one bar a pass.
+// progressBar is what a terminal shows while a run works: one bar a pass, in one line.
 type progressBar struct {
 	out     *os.File
 	colours bool
+	dryRun  bool
+	width   int // of the terminal, in columns; 0 = unknown
 	reason  janitor.Reason
+	began   time.Time
+	first   int64                    // rows of the first batch, before which nothing was timed
 	shown   *progressbar.ProgressBar // nil = nothing is
 }
 
@@ -32,14 +36,16 @@ func (b *progressBar) draw(batch janitor.Batch) {
 	switch {
 	case b.shown == nil || b.reason != batch.Pass:
 		b.clear()
-		b.reason, b.shown = batch.Pass, b.start(b.title(batch.Pass, most), most)
-		b.shown.StartWithoutRender() // a rate needs a second batch, and a run of one no bar
+		b.reason, b.began, b.first = batch.Pass, time.Now(), done
+		b.shown = b.start(b.title(done, most), most)
+		b.shown.StartWithoutRender() // how long it takes needs a second batch, and a run of one no bar
 		return
 	case b.shown.GetMax64() != most:
-		progressbar.OptionSetDescription(b.title(batch.Pass, most))(b.shown) // Describe would draw it, with the old end
 		b.shown.ChangeMax64(most)
 	}
-	_ = b.shown.Set64(done) // a terminal that went away is no reason to stop
+	progressbar.OptionSetDescription(b.title(done, most))(b.shown) // Describe would draw it, with the old count
+	_ = b.shown.Set64(done)                                        // a terminal that went away is no reason to stop
+	_ = b.shown.RenderBlank()                                      // where the percentage is the same
 }
 
 // clear takes the bar away, so that the next line stands in its place.
@@ -50,16 +56,27 @@ func (b *progressBar) clear() {
 	}
 }
 
-// title says what the bar counts, and that its end is an estimate.
-func (b *progressBar) title(pass janitor.Reason, most int64) string {
-	name := string(pass)
+// What stands beside a title: the percentage and the least bar, or the wheel; and the rate.
+const besideTitle, besideRate = len(" 100% [==========] "), len("(2000000 rows/s)")
+
+// title says how far it has come and how long it will take yet, and that its end is an estimate. Where the terminal has no
+// room for that, it is the name of the pass: a line that is broken cannot be taken back.
+func (b *progressBar) title(done, most int64) string {
+	name := string(b.reason)
+	before, after := text.Thousands(done)+" ", ""
+	if most > 0 {
+		before += "of about " + text.Thousands(most) + " "
+		if timed := done - b.first; timed > 0 {
+			after = ", " + text.Humanize(text.Seconds(time.Since(b.began).Seconds()*float64(most-done)/float64(timed))) + " left"
+		}
+	}
+	if b.width > 0 && len(before+name+after)+besideTitle > b.width {
+		before, after = "", ""
+	}
 	if b.colours {
 		name = "[cyan]" + name + "[reset]"
 	}
-	if most < 0 {
-		return name
-	}
-	return "about " + text.Thousands(most) + " " + name
+	return before + name + after
 }
 
 func (b *progressBar) start(title string, most int64) *progressbar.ProgressBar {
@@ -67,21 +84,25 @@ func (b *progressBar) start(title string, most int64) *progressbar.ProgressBar {
 	if b.colours {
 		theme.Saucer, theme.SaucerHead = "[green]=[reset]", "[green]>[reset]"
 	}
-	return progressbar.NewOptions64(most,
+	const longest = len("100,000,000 of about 100,000,000 expired, 60 minutes left")
+	options := []progressbar.Option{
 		progressbar.OptionSetWriter(b.out),
 		progressbar.OptionSetDescription(title),
 		progressbar.OptionEnableColorCodes(b.colours),
 		progressbar.OptionSetTheme(theme),
-		progressbar.OptionSetWidth(30),
 		progressbar.OptionSetMaxDetailRow(0),
 		progressbar.OptionThrottle(redraw),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("rows"),
-		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false),
 		progressbar.OptionUseANSICodes(true),
 		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine turns the wheel and outlives it
-	)
+	}
+	room := max(0, b.width-longest-besideTitle)
+	if !b.dryRun && room >= besideRate { // it counts faster than a run deletes
+		room -= besideRate
+		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"))
+	}
+	return progressbar.NewOptions64(most, append(options, progressbar.OptionSetWidth(10+min(20, room)))...)
 }
 
 // watched reports whether somebody sees what is written there, on a terminal that can

@@ -12,8 +12,12 @@ import (
 const pushTimeout = 5 * time.Second
 
 // publish tells the metrics of the one run to whoever asked for them. That it cannot is a warning: the run
-// is what it is, and so is its exit code. Also a run that was told to stop is told of.
+// is what it is, and so is its exit code. Also a run that was told to stop is told of. A dry run is not: what
+// it found would take the place of what the last run did.
 func (s *service) publish(ctx context.Context) {
+	if s.DryRun {
+		return
+	}
 	s.metrics.NextRun(s.Schedule.Next(time.Now())) // by whatever starts these runs
 	if s.MetricsFile != "" {
 		if err := s.metrics.WriteFile(s.MetricsFile); err != nil {

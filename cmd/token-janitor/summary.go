@@ -60,8 +60,12 @@ func printText(out io.Writer, res janitor.Result, state migrations.State, err er
 			fmt.Fprintf(w, "timed out\t%s, tried again with fewer rows\n", batches(res.BatchesTimedOut))
 		}
 		switch n := counts.Total(); {
-		case res.DryRun && err == nil && !cutShort(res): // no rate: it counts faster than a run deletes
-			fmt.Fprintf(w, "real run\tabout %s, at this --load and --max-rate\n", text.Humanize(wouldTake))
+		case res.DryRun && err == nil && !cutShort(res) && n > 0: // no rate: it counts faster than a run deletes
+			about := "under a second"
+			if wouldTake >= time.Second {
+				about = "about " + text.Humanize(wouldTake)
+			}
+			fmt.Fprintf(w, "real run\t%s, at this --load and --max-rate\n", about)
 		case !res.DryRun && n > 0:
 			fmt.Fprintf(w, "rate\t%s rows/s\n", text.Thousands(int64(float64(n)/res.Duration.Seconds())))
 		}

@@ -237,7 +237,9 @@ func (s *service) report(res janitor.Result, err error) {
 			"batches", res.Batches[janitor.Expired]+res.Batches[janitor.Revoked], "longest_batch", res.LongestBatch.Round(time.Microsecond))
 	}
 	attrs = append(attrs, "duration", res.Duration.Round(time.Millisecond))
-	if res.DryRun {
+	if res.DryRun && res.Cutoffs.Expired.IsZero() {
+		attrs = append(attrs, "dry_run", true)
+	} else if res.DryRun {
 		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
 	}
 	if res.Left.Total() > 0 {
@@ -267,7 +269,7 @@ func (s *service) report(res janitor.Result, err error) {
 	if res.RevokedLeftOut {
 		attrs = append(attrs, "revoked_left_out", true, "revoked_due", res.RevokedDue.Format(time.RFC3339))
 	}
-	if view := s.history.View(); !view.Next.IsZero() && view.Paused.IsZero() {
+	if view := s.history.View(); !view.Next.IsZero() && view.Paused.IsZero() && res.StopReason != janitor.StopCancelled {
 		attrs = append(attrs, "next_run", view.Next.Format(time.RFC3339))
 	}
 	if res.Outcome == janitor.Partial && (s.Once || res.StopReason != janitor.StopCancelled) {

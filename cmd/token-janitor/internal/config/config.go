@@ -26,7 +26,7 @@ type Flags struct {
 	_ group `group:"what to delete"`
 
 	KeepExpired   time.Duration `conf:"default:1h,help:how long an expired token stays"`
-	KeepRevoked   time.Duration `conf:"default:168h,help:how long a revoked token stays, counted from revoked_at"`
+	KeepRevoked   time.Duration `conf:"default:7d,help:how long a revoked token stays, counted from revoked_at"`
 	TokenLifetime time.Duration `conf:"default:0s,help:longest life the API gives a token; bounds the search for revoked ones; 0 = unknown"`
 	MaxClockSkew  time.Duration `conf:"default:1m,help:a run refuses when the clocks of server and janitor differ by more"`
 	DryRun        bool          `conf:"help:count what would be deleted, delete nothing and leave the schema alone; implies --once"`

@@ -9,10 +9,10 @@ import (
 type entry struct{ name, meaning string }
 
 var exitCodes = []entry{
-	{"0", "done, or another janitor is running"},
+	{"0", "done, or another janitor was running already"},
 	{"1", "failed"},
 	{"2", "bad usage or configuration"},
-	{"3", "overdue rows are left: at a budget, at a signal, or rows that could not be deleted"},
+	{"3", "overdue rows are left: at a budget, at a signal, to another janitor that took over, or rows that could not be deleted"},
 }
 
 var signals = []entry{
@@ -54,7 +54,7 @@ func (s Setting) synopsis() string { return strings.TrimSuffix(s.Flag+" "+s.plac
 // explained is the meaning with the default and the variable.
 func (s Setting) explained() string {
 	explained := s.Meaning
-	if s.Default != "" && !strings.Contains(s.Meaning, "; 0 = ") {
+	if off := s.Default == "0" || s.Default == "0s"; s.Default != "" && !(off && strings.Contains(s.Meaning, "; 0 = ")) {
 		explained += " (default " + s.Default + ")"
 	}
 	return explained + " [" + s.Variable() + "]"

@@ -91,5 +91,6 @@ var stopped = map[janitor.StopReason]string{
 	janitor.StopCancelled:   "it was told to stop",
 	janitor.StopLeft:        "other transactions, tables or triggers hold them",
 	janitor.StopUnverified:  "rows moved while it read, and some may remain",
+	janitor.StopOther:       "another janitor took over",
 	janitor.StopTableLocked: "the table is locked, by DDL or maintenance",
 }

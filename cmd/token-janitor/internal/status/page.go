@@ -121,9 +121,9 @@ func why(e ended) string {
 	switch {
 	case e.Error != "":
 		reason = e.Error
-	case known:
 	case e.Outcome == janitor.Skipped:
 		reason = "another janitor is running"
+	case known:
 	case e.LeftOut:
 		reason = "no expired one was left; the revoked pass is left to a later run"
 	default:

@@ -14,7 +14,7 @@ func (v View) state(now time.Time) (word, line string) {
 	case !v.Booted && v.Waiting == "":
 		return "starting", "Starting. It looks at the database and its schema."
 	case !v.Booted:
-		return "waiting", "Waiting. The database and its schema are not ready: " + text.OneLine(v.Waiting) + "."
+		return "waiting", "Waiting. " + text.Capitalize(text.OneLine(v.Waiting)) + "."
 	}
 	word, line = "ok", "no run yet"
 	if len(v.Runs) > 0 {

@@ -244,7 +244,7 @@ func (p past) clause(now time.Time, o *overdue) (word, clause string) {
 	tokens := "deleted " + text.Plural(p.Deleted.Total(), "token")
 	switch p.Outcome {
 	case janitor.Failed:
-		word, clause = "failed", "last run "+ago+" "+tokens+" and failed: "+text.OneLine(p.Brief)
+		word, clause = "failed", text.OneLine(p.Brief)+"; last run "+ago+" "+tokens
 	case janitor.Skipped:
 		word, clause = "ok", "last run "+ago+" left the work to another janitor"
 	case janitor.Partial:

@@ -46,7 +46,7 @@ func TestState(t *testing.T) {
 		line string
 	}{
 		{View{}, "starting", "Starting. It looks at the database and its schema."},
-		{View{Waiting: "no\nserver"}, "waiting", "Waiting. The database and its schema are not ready: no server."},
+		{View{Waiting: "no\nserver"}, "waiting", "Waiting. No server."},
 		{View{Booted: true, Next: next}, "ok", "OK. No run yet; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"ok", "OK. Last success 3 minutes ago: deleted 1,204 tokens; nothing is overdue; next run in 12 minutes."},
@@ -59,13 +59,13 @@ func TestState(t *testing.T) {
 		{View{Booted: true, Runs: []past{run(janitor.Partial, janitor.StopMaxRows, janitor.Overdue{Known: true, Rows: 5, Oldest: time.Hour, AtLeast: true}, "")}},
 			"overdue", "Overdue. Last run 3 minutes ago deleted 1,204 tokens and stopped: the budget of --max-rows is spent; at least 5 tokens overdue, the oldest for 60 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "two\nlines"), run(janitor.Drained, janitor.StopDrained, looked, "")}},
-			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: two lines; last success 3 minutes ago; next run in 12 minutes."},
+			"failed", "Failed. Two lines; last run 3 minutes ago deleted 1,204 tokens; last success 3 minutes ago; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Runs: []past{run(janitor.Skipped, janitor.StopOther, janitor.Overdue{}, "")}},
 			"ok", "OK. Last run 3 minutes ago left the work to another janitor; next run in 12 minutes."},
 		{View{Booted: true, Next: next, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Drained, janitor.StopDrained, looked, "")}},
 			"paused", "Paused. Last success 3 minutes ago: deleted 1,204 tokens; nothing is overdue; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
 		{View{Booted: true, Paused: now.Add(-time.Hour), Runs: []past{run(janitor.Failed, janitor.StopError, janitor.Overdue{}, "no")}},
-			"failed", "Failed. Last run 3 minutes ago deleted 1,204 tokens and failed: no; no success since it started; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
+			"failed", "Failed. No; last run 3 minutes ago deleted 1,204 tokens; no success since it started; the schedule has been paused for 60 minutes (SIGUSR2 resumes it)."},
 	} {
 		word, line := c.view.state(now)
 		if word != c.word || line != c.line {

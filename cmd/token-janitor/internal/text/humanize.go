@@ -33,8 +33,12 @@ func Humanize(d time.Duration) string {
 	return Plural(int64(math.Round(d.Hours()/24)), "day")
 }
 
-// ShortDuration is d without the zero minutes and seconds that String appends.
+// ShortDuration is d without the zero minutes and seconds that String appends, or whole days if it is two or more.
 func ShortDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -22,7 +22,7 @@ func TestHumanize(t *testing.T) {
 func TestShortDuration(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
-		0: "0s", 90 * time.Second: "1m30s", 15 * time.Minute: "15m", time.Hour: "1h", 168 * time.Hour: "168h",
+		0: "0s", 90 * time.Second: "1m30s", 15 * time.Minute: "15m", time.Hour: "1h", 168 * time.Hour: "7d", 24 * time.Hour: "24h", 49 * time.Hour: "49h",
 		time.Hour + time.Second: "1h0m1s", 50 * time.Millisecond: "50ms", 10 * time.Second: "10s", -time.Hour: "-1h",
 	} {
 		if got := ShortDuration(d); got != want {
