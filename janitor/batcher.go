@@ -77,6 +77,7 @@ type batch struct {
 	most    int64         // it deletes no more rows than this
 	rows    *int64        // how many it deleted, or counted in a dry run, once the answer is there
 	within  time.Duration // its statement_timeout; 0 = Settings.StatementTimeout
+	parts   []heapPart    // that it reaches directly; none = it goes through the table
 	queries []query
 }
 
@@ -137,14 +138,21 @@ func (b *batcher) send(ctx context.Context, queries ...query) error {
 // attempt exchanges queries when the pace allows it, and retries after a deadlock or a
 // serialization failure.
 func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err error) {
+	queries := append(b.attached(w.parts...), w.queries...)
+	if w.most > 0 { // else it deletes nothing
+		queries = append(queries, b.session.effects.unchanged(b.session.oid, w.parts))
+	}
 	for try := 1; ; try++ {
 		if err := b.ready(ctx); err != nil {
 			return 0, err
 		}
 		began := time.Since(b.began)
-		err = b.session.exchangeWithin(ctx, cmp.Or(w.within, b.StatementTimeout), w.queries...)
+		err = b.session.exchangeWithin(ctx, cmp.Or(w.within, b.StatementTimeout), queries...)
 		took = time.Since(b.began) - began
 		b.lastTook = took
+		if effectsChanged(err) {
+			err = errEffectsChanged
+		}
 		if err != nil {
 			*w.rows = 0 // what was read before the error is not committed
 			if b.session.inDoubt(err) {

@@ -206,7 +206,7 @@ func (p *keyPicker) pick(ctx context.Context, keys keyedRows) (picked, error) {
 		}
 		var deleted, kept int64
 		args := p.with(now)
-		err := b.run(ctx, p.picker.batch(int64(n), &deleted, p.picker.trigger,
+		err := b.run(ctx, p.picker.batch(int64(n), &deleted, nil, p.picker.trigger,
 			query{p.delete, args, affected(&deleted)}, query{p.count, args, into(&kept)}))
 		state := sqlState(err)
 		if state == lockNotAvailable && p.cluster.replicated {

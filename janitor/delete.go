@@ -3,7 +3,6 @@ package janitor
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -11,12 +10,12 @@ import (
 // region is a part of the table that one batch clears: a window, the rows of one key, or a range
 // of heap blocks.
 type region struct {
-	edge      string    // finds where it ends, in the same batch; "" = it is known
-	before    []query   // what the batch begins with
-	stretches []stretch // all but a range of heap blocks has one
-	met       string    // asks whether rows due by the other rule were met; "" = nobody needs to know
-	rows      int       // it holds no more
-	oversize  bool      // it may hold more rows than one batch may delete
+	edge      string     // finds where it ends, in the same batch; "" = it is known
+	parts     []heapPart // that are reached directly; none = through the table
+	stretches []stretch  // all but a range of heap blocks has one
+	met       string     // asks whether rows due by the other rule were met; "" = nobody needs to know
+	rows      int        // it holds no more
+	oversize  bool       // it may hold more rows than one batch may delete
 }
 
 // stretch is the statements on what a region has of a table, or of a partition.
@@ -73,7 +72,6 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 	if err != nil {
 		return c, err
 	}
-	queries = append(queries, r.before...)
 	if !d.batcher.DryRun {
 		queries = append(queries, d.picker.trigger)
 	}
@@ -87,7 +85,7 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 	if r.met != "" {
 		queries = append(queries, query{r.met, nil, into(&c.met)})
 	}
-	err = d.batcher.run(ctx, batch{reason: d.reason, most: int64(r.rows), rows: &rows, queries: queries})
+	err = d.batcher.run(ctx, batch{reason: d.reason, most: int64(r.rows), rows: &rows, parts: r.parts, queries: queries})
 	if d.batcher.DryRun {
 		c.tally.counted = rows
 	} else {
@@ -100,7 +98,7 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 	c := cleared{met: true}
 	lists := make([]places, len(r.stretches))
-	queries := slices.Clone(r.before)
+	queries := d.batcher.attached(r.parts...)
 	if r.edge != "" {
 		queries = append(queries, edgeQuery(r, &c.edge))
 	}

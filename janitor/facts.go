@@ -10,6 +10,10 @@ type facts struct {
 	keys             ownKeys // the table's foreign keys onto itself
 }
 
+func (f *facts) query(oid int64) query {
+	return query{statement("facts"), pgx.NamedArgs{"oid": oid}, into(&f.hasDeleteTrigger, &f.hasEffects, &f.mayUpdate)}
+}
+
 // triggerPath sets the search_path that the table's own triggers see.
 func (r *run) triggerPath() query {
 	var schema any // NULL = none

@@ -347,3 +347,49 @@ func TestTriggerSeesTheRolesPath(t *testing.T) {
 		t.Error("the live token or what the trigger noted is gone")
 	}
 }
+
+// Where the deletion of a row changes another, as ON DELETE SET NULL does, one row that cannot go costs no other.
+func TestPoisonedRowAmongRowsThatMove(t *testing.T) {
+	t.Parallel()
+	const due = 4000
+	for _, c := range []struct {
+		name  string
+		setUp func(*table)
+		left  Left
+	}{
+		{"referenced", func(tab *table) {
+			tab.exec(`CREATE TABLE events (token uuid REFERENCES refresh_tokens)`)
+			tab.exec(`CREATE INDEX ON events (token)`)
+			tab.exec(`INSERT INTO events SELECT id FROM refresh_tokens WHERE token_hash = '100-10'`)
+		}, Left{Referenced: 1}},
+		{"refused", func(tab *table) { tab.refuseOnly("100-10", "RAISE EXCEPTION 'litigation hold'") }, Left{Refused: 1}},
+		{"kept without a word", func(tab *table) { tab.refuseOnly("100-10", "RETURN NULL") }, Left{Refused: 1}},
+		{"locked", func(tab *table) { tab.hold(`SELECT FROM refresh_tokens WHERE token_hash = '100-1' FOR UPDATE`) }, Left{Locked: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.key("parent_id", "ON DELETE SET NULL")
+			tab.rotate(rotations{families: due / 20, length: 20, key: "parent_id"})
+			c.setUp(tab)
+			expect{stop: StopLeft, deleted: Counts{Expired: due - 1}, left: c.left}.of(t, "run", tab.run(s))
+		})
+	}
+}
+
+// A trigger that changes a row in place of deleting it, so that it is due no longer, has kept none that is due.
+func TestSoftDeletes(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	tab.fill(3000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.exec(`CREATE FUNCTION soft() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		UPDATE refresh_tokens SET expires_at = 'infinity' WHERE id = OLD.id; RETURN NULL; END $$`)
+	tab.exec(`CREATE TRIGGER soft BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION soft()`)
+	res := expect{stop: StopDrained}.of(t, "run", tab.run(s))
+	if res.Overdue[Expired].Rows != 0 {
+		t.Errorf("overdue: %+v", res.Overdue[Expired])
+	}
+	if n := tab.count("expires_at = 'infinity'"); n != 3000 {
+		t.Errorf("%d rows are kept", n)
+	}
+}

@@ -35,9 +35,9 @@
 // due rows are listed by ctid, and the picker (pick.go) deletes those that can go.
 //
 // Calls go down, values come up: pass, reader, deleter, picker, batcher, session. A batch is one
-// transaction in one round trip (session.go), fenced by an advisory lock; between batches the
-// batcher rests, keeps to the budget and asks the throttle (batcher.go). Every statement is a file
-// in sql/.
+// transaction in one round trip (session.go), fenced by an advisory lock, and undone if what acts on
+// a DELETE has changed since the run began (effects.go); between batches the batcher rests, keeps to
+// the budget and asks the throttle (batcher.go). Every statement is a file in sql/.
 package janitor
 
 import (
@@ -155,11 +155,11 @@ func (r *run) plan(ctx context.Context) error {
 	}
 	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
 	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
-	oid := pgx.NamedArgs{"oid": r.session.oid}
 	var known facts
 	var plans, plansByAge planTexts
 	queries := []query{
-		{statement("facts"), oid, into(&known.hasDeleteTrigger, &known.hasEffects, &known.mayUpdate)},
+		known.query(r.session.oid),
+		r.session.effects.query(r.session.oid),
 		known.keys.query(r.session.oid),
 		r.heap.query(r.batcher),
 	}

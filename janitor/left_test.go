@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // hold opens a transaction beside the run and leaves it open to the test's end.
@@ -253,6 +255,31 @@ func TestTableLockedFromTheStart(t *testing.T) {
 	}
 	other.exec(`ROLLBACK`)
 	tab.survive("expired")
+}
+
+// A lock that a prepared transaction holds is one as well, though nobody's process does.
+func TestTableLockedByAPreparedTransaction(t *testing.T) {
+	t.Parallel()
+	_, tab := own(t, pgtemp.Setting("max_prepared_transactions", "5"))
+	s := settings()
+	s.LockTimeout = 5 * time.Millisecond
+	s.fixWindows(100)
+	tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	for _, mode := range []string{"SHARE", "ACCESS EXCLUSIVE"} {
+		locked, gone := false, Counts{}
+		s.OnBatch = func(b Batch) {
+			if b.Done.Expired >= 300 && !locked {
+				locked, gone = true, b.Done
+				other := tab.hold(`LOCK TABLE refresh_tokens IN ` + mode + ` MODE`)
+				other.exec(`PREPARE TRANSACTION 'locks'`)
+			}
+		}
+		expect{stop: StopTableLocked, deleted: gone}.of(t, mode, tab.run(s))
+		tab.exec(`ROLLBACK PREPARED 'locks'`)
+	}
+	if n := tab.count("true"); n != 1400 {
+		t.Errorf("%d rows are left", n)
+	}
 }
 
 func TestSerializationFailuresAreRetried(t *testing.T) {

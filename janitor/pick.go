@@ -145,11 +145,11 @@ func (p *picker) byPartition(listed places) []places {
 	return split
 }
 
-// statements are those for a group's rows, and what a batch of them begins with.
-func (p *picker) statements(g group) (sql pickSQL, first []query) {
+// statements are those for a group's rows, and the part in which they are reached directly, if they are.
+func (p *picker) statements(g group) (sql pickSQL, parts []heapPart) {
 	part := g.rows.parts[0]
 	if d, ok := p.direct[part]; ok {
-		return d.sql, p.batcher.attached(d.part)
+		return d.sql, []heapPart{d.part}
 	}
 	return p.sql, nil
 }
@@ -233,17 +233,24 @@ func (p places) split(n, step int) []group {
 // together deletes the listed rows in one statement, skipping those that are locked.
 func (p *picker) together(ctx context.Context, g group) (picked, error) {
 	n := g.rows.len()
-	sql, queries := p.statements(g)
+	sql, parts := p.statements(g)
 	text := sql.deleteListed
 	if p.cannotSkipLocked {
 		text = sql.deleteWaited
 	}
-	var due, free, deleted int64
-	queries = append(queries, p.trigger,
-		query{text, with(p.args, "parts", g.rows.parts, "places", g.rows.ctids), into(&due, &free, &deleted)})
-	err := p.batcher.run(ctx, p.batch(n, &deleted, queries...))
+	var due, free, deleted, still int64
+	args := with(p.args, "parts", g.rows.parts, "places", g.rows.ctids)
+	queries := []query{p.trigger, {text, args, into(&due, &free, &deleted)}}
+	if p.hasDeleteTrigger {
+		queries = append(queries, query{sql.stillDue, args, into(&still)})
+	}
+	err := p.batcher.run(ctx, p.batch(n, &deleted, parts, queries...))
 	if err != nil {
 		return picked{}, fmt.Errorf("delete %d listed rows: %w", n, err)
+	}
+	if p.hasDeleteTrigger && free > deleted { // it may have changed them in place of deleting them
+		changed := max(0, due-deleted-still)
+		due, free = due-changed, free-changed
 	}
 	return picked{deleted, n - due, p.kept(due, free, deleted)}, nil
 }
@@ -251,7 +258,7 @@ func (p *picker) together(ctx context.Context, g group) (picked, error) {
 // isolate deletes the listed rows in steps, each of which fails by itself.
 func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) {
 	n := g.rows.len()
-	sql, queries := p.statements(g)
+	sql, parts := p.statements(g)
 	lock := sql.lockListed
 	if p.cannotSkipLocked {
 		lock = sql.lockWaited
@@ -259,15 +266,16 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 	var due, free, deleted int64
 	var failed places
 	var states, messages []string
-	queries = append(queries,
-		query{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
+	queries := []query{
+		{statement("isolate_args"), with(p.args, "parts", g.rows.parts, "places", g.rows.ctids, "step", g.step,
 			"lock_statement", lock, "delete_statement", sql.deleteLocked,
 			// The rows may wait for locks one after another, within one statement_timeout.
 			"lock_timeout", milliseconds(p.batcher.LockTimeout/10)), ignored},
 		p.trigger,
-		query{statement("isolate"), nil, ignored},
-		query{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)})
-	err := p.batcher.run(ctx, p.batch(n, &deleted, queries...))
+		{statement("isolate"), nil, ignored},
+		{statement("isolate_result"), nil, into(&due, &free, &deleted, &failed.parts, &failed.ctids, &states, &messages)},
+	}
+	err := p.batcher.run(ctx, p.batch(n, &deleted, parts, queries...))
 	if err != nil {
 		return picked{}, nil, fmt.Errorf("isolate the rows that cannot go among %d: %w", n, err)
 	}
@@ -292,8 +300,8 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 
 // batch is a batch that picks n rows. More than one are not given all the time that one may take:
 // they are split.
-func (p *picker) batch(n int64, deleted *int64, queries ...query) batch {
-	w := batch{reason: p.reason, most: n, rows: deleted, queries: queries}
+func (p *picker) batch(n int64, deleted *int64, parts []heapPart, queries ...query) batch {
+	w := batch{reason: p.reason, most: n, rows: deleted, parts: parts, queries: queries}
 	if n > 1 {
 		w.within = max(p.batcher.StatementTimeout/5, min(p.batcher.StatementTimeout, 4*p.batcher.BatchGoal))
 	}

@@ -13,12 +13,12 @@ func (s *scan) clearBlocks(ctx context.Context, rows blockRows, all blockRange, 
 	now = all.first(read)
 	most := int((now.end - now.next) * s.heap.most())
 	r := region{rows: most, oversize: oversize}
-	var parts []heapPart
 	for _, span := range s.heap.spans(now) {
 		r.stretches = append(r.stretches, stretch{s.blockSQL(span.part).of(rows), span.args(s.with("floor", key, "rows", most))})
-		parts = append(parts, span.part)
+		if span.part.oid != s.batcher.session.oid {
+			r.parts = append(r.parts, span.part)
+		}
 	}
-	r.before = s.batcher.attached(parts...)
 	if rows == bothRules {
 		r.met = statement("sweep_met")
 	}

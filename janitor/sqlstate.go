@@ -10,22 +10,23 @@ import (
 // The SQLSTATEs that the engine has an answer to.
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 const (
-	lockNotAvailable      = "55P03"
-	foreignKeyViolation   = "23503"
-	restrictViolation     = "23001" // what PostgreSQL 18 reports for ON DELETE RESTRICT
-	deadlockDetected      = "40P01"
-	serializationFailure  = "40001"
-	queryCanceled         = "57014" // statement_timeout, or an operator
-	insufficientPrivilege = "42501"
-	featureNotSupported   = "0A000"
-	undefinedObject       = "42704"
-	undefinedTable        = "42P01"
-	readOnlyTransaction   = "25006"
-	diskFull              = "53100"
-	outOfMemory           = "53200"
-	dataCorrupted         = "XX001"
-	indexCorrupted        = "XX002"
-	invalidParameterValue = "22023" // a time zone that the server does not know
+	lockNotAvailable          = "55P03"
+	foreignKeyViolation       = "23503"
+	restrictViolation         = "23001" // what PostgreSQL 18 reports for ON DELETE RESTRICT
+	deadlockDetected          = "40P01"
+	serializationFailure      = "40001"
+	queryCanceled             = "57014" // statement_timeout, or an operator
+	insufficientPrivilege     = "42501"
+	featureNotSupported       = "0A000"
+	undefinedObject           = "42704"
+	undefinedTable            = "42P01"
+	readOnlyTransaction       = "25006"
+	diskFull                  = "53100"
+	outOfMemory               = "53200"
+	dataCorrupted             = "XX001"
+	indexCorrupted            = "XX002"
+	invalidTextRepresentation = "22P02"
+	invalidParameterValue     = "22023" // a time zone that the server does not know
 )
 
 // isServerState reports whether a SQLSTATE says that the server takes no writes, is out of space or memory, or

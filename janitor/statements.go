@@ -56,7 +56,7 @@ func (b blockSQL) of(rows blockRows) regionSQL {
 
 // pickSQL are the statements on listed rows. lockListed, lockWaited and deleteLocked are executed by
 // isolate.sql. The waited ones do not skip locked rows, but wait for lock_timeout.
-type pickSQL struct{ deleteListed, deleteWaited, lockListed, lockWaited, deleteLocked string }
+type pickSQL struct{ deleteListed, deleteWaited, lockListed, lockWaited, deleteLocked, stillDue string }
 
 // pieces are the texts that take the place of psql's variables in a statement.
 type pieces map[string]string
@@ -111,6 +111,7 @@ func pickStatements(table pgx.Identifier, rule string) pickSQL {
 		deleteWaited: render("delete_listed", shared, wait),
 		lockListed:   executed.Replace(render("lock_listed", shared, skipLocked)),
 		lockWaited:   executed.Replace(render("lock_listed", shared, wait)),
+		stillDue:     render("still_due", shared, nil),
 		deleteLocked: executed.Replace(render("delete_locked", shared, nil)),
 	}
 }

@@ -77,13 +77,16 @@ SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 \set cutoff :'expired_before'
 \set rule 'expires_at < :''expired_before'''
 \set region 'true'
+\set mark 1
+\set oids '{1}'
+\set marks '{1}'
 `)
 	for _, f := range names {
 		text, err := files.ReadFile("sql/" + f.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "where_") && !strings.HasPrefix(f.Name(), "citus_") {
+		if !strings.HasPrefix(f.Name(), "rule_") && !strings.HasPrefix(f.Name(), "where_") && !strings.HasSuffix(f.Name(), "_mark.sql") && !strings.HasPrefix(f.Name(), "citus_") {
 			script.WriteString("BEGIN;\n" + string(begin) + before(f.Name()) + string(text) + "ROLLBACK;\n")
 		}
 	}

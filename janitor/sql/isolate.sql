@@ -8,6 +8,7 @@ DO $isolate$
 DECLARE
     step     integer := current_setting('token_janitor.step');
     free     record;
+    still    record; -- the same, once all steps are done
     deleted  bigint := 0;
     n        bigint;
     parts    bigint[] := '{}'; -- of the steps that failed
@@ -30,8 +31,15 @@ BEGIN
             messages := pg_catalog.array_append(messages, pg_catalog."left"(SQLERRM, 1000)); -- a trigger may raise megabytes for each row
         END;
     END LOOP;
-    PERFORM set_config('token_janitor.due', free.due::text, true),
-            set_config('token_janitor.free', coalesce(pg_catalog.cardinality(free.parts), 0)::text, true),
+    -- A row that neither failed nor went was kept if it is still due at its place; if it is not, the deletion of another has
+    -- changed it: it lies elsewhere by now, and is as one that was not due here.
+    n := coalesce(pg_catalog.cardinality(free.parts), 0) - deleted - pg_catalog.cardinality(parts);
+    IF n > 0 THEN
+        EXECUTE current_setting('token_janitor.lock') INTO still USING free.parts, free.places::text[];
+        n := greatest(0, n - (still.due - pg_catalog.cardinality(parts)));
+    END IF;
+    PERFORM set_config('token_janitor.due', (free.due - n)::text, true),
+            set_config('token_janitor.free', (coalesce(pg_catalog.cardinality(free.parts), 0) - n)::text, true),
             set_config('token_janitor.deleted', deleted::text, true),
             set_config('token_janitor.parts', parts::text, true),
             set_config('token_janitor.places', places::text, true),

@@ -5,7 +5,7 @@
 SELECT EXISTS (SELECT
                  FROM pg_locks
                 WHERE locktype = 'relation'
-                  AND pid <> pg_backend_pid()
+                  AND pid IS DISTINCT FROM pg_backend_pid() -- a prepared transaction has none
                   AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                   AND (relation = :'oid'::oid

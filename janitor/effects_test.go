@@ -1,0 +1,100 @@
+package janitor
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// What would have kept the run from beginning, or have it begin otherwise, ends it when it comes in the middle: before a row
+// of use is gone, and not as drained.
+func TestEffectsThatComeInTheMiddle(t *testing.T) {
+	t.Parallel()
+	// A live row references the one that is the last to go.
+	family := `BEGIN; ALTER TABLE refresh_tokens ADD parent_id uuid; CREATE INDEX ON refresh_tokens (parent_id);
+		UPDATE refresh_tokens SET parent_id = (SELECT id FROM refresh_tokens WHERE token_hash = 'last') WHERE token_hash = 'live';
+		ALTER TABLE refresh_tokens ADD FOREIGN KEY (parent_id) REFERENCES refresh_tokens (id) ON DELETE %s; COMMIT`
+	for _, c := range []struct {
+		name  string
+		sql   string
+		setUp func(*table, *Settings)
+	}{
+		{name: "a cascade", sql: fmt.Sprintf(family, "CASCADE")},
+		{name: "a default", sql: fmt.Sprintf(family, "SET DEFAULT")},
+		{name: "row security without a policy", sql: `ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY`, setUp: func(tab *table, _ *Settings) {
+			tab.as(`DELETE, SELECT, UPDATE, INSERT ON refresh_tokens`)
+		}},
+		{name: "a policy", sql: `CREATE POLICY half ON refresh_tokens USING (token_hash < 'm'); ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY`, setUp: func(tab *table, _ *Settings) {
+			tab.as(`DELETE, SELECT, UPDATE, INSERT ON refresh_tokens`)
+		}},
+		{name: "a rule", sql: `CREATE RULE stays AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`},
+		{name: "a rule, beside picked rows", sql: `CREATE RULE stays AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`, setUp: func(tab *table, _ *Settings) {
+			tab.exec(`CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'`)
+			tab.exec(`CREATE TRIGGER pass BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION pass()`)
+		}},
+		{name: "a trigger of a partition", sql: `CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+			CREATE TRIGGER pass BEFORE DELETE ON part0 FOR EACH ROW EXECUTE FUNCTION pass()`, setUp: func(tab *table, _ *Settings) {
+			tab.partition()
+		}},
+		{name: "a rule, in a sweep", sql: `CREATE RULE stays AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`, setUp: func(tab *table, _ *Settings) {
+			tab.tune = func(r *run) { r.tuning.sweepAfter, r.tuning.dense = 100, 1 }
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			s.fixWindows(100)
+			beside, came := tab.other(), false
+			if c.setUp != nil {
+				c.setUp(tab, &s)
+			}
+			tab.fill(5000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.insert(token{name: "last", expires: at(-time.Hour - time.Second)}, token{name: "live", expires: at(week)})
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired >= 300 && !came {
+					came = true
+					beside.exec(c.sql)
+				}
+			}
+			res, err := tab.runAt(t.Context(), noon, s)
+			failed(t, "run", res, err, StopError, "have changed during the run")
+			if !came || res.Deleted.Expired < 300 || res.Deleted.Expired > 4000 {
+				t.Errorf("deleted %+v", res.Deleted)
+			}
+			if n := int64(0); beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens`).Scan(&n) != nil || n != 5002-res.Deleted.Expired {
+				t.Errorf("%d rows are left, and %d were deleted", n, res.Deleted.Expired)
+			}
+			if n := 0; beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens WHERE token_hash IN ('last', 'live')`).Scan(&n) != nil || n != 2 {
+				t.Errorf("%d of the last row and the live one are left", n)
+			}
+		})
+	}
+}
+
+// What changes beside that is no reason to end: statistics, an index, a column, a table that has nothing to do with this one.
+func TestOtherChangesInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, sql := range []string{
+		`ANALYZE refresh_tokens`,
+		`CREATE INDEX ON refresh_tokens (created_at)`,
+		`ALTER TABLE refresh_tokens ADD note text`,
+		`CREATE TABLE devices (id int PRIMARY KEY, owner uuid REFERENCES users ON DELETE CASCADE)`,
+		`CREATE VIEW tokens AS SELECT id FROM refresh_tokens`,
+		`VACUUM FULL pg_trigger`,
+	} {
+		t.Run(sql, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			s.fixWindows(100)
+			tab.fill(2000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			beside, came := tab.other(), false
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired >= 300 && !came {
+					came = true
+					beside.exec(sql)
+				}
+			}
+			expect{stop: StopDrained, deleted: Counts{Expired: 2000}}.of(t, "run", tab.run(s))
+		})
+	}
+}
