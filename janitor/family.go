@@ -3,7 +3,6 @@ package janitor
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +17,9 @@ const (
 	familyRows = 1000
 	// cycleRows is how large a cycle may be that goes in one statement.
 	cycleRows = 10_000
+	// scannedBlocks is how large a table may be, at most, that is read whole where a key has no index: a quarter of a million
+	// rows, some tenths of a second of work.
+	scannedBlocks = 4000
 	// keptRows is how many rows are remembered that had to stay, at most.
 	keptRows = 200_000
 )
@@ -28,6 +30,7 @@ type ownKey struct {
 	columns, references, operators []string
 	parts                          []int64 // partitions that it references; nil = all
 	readable                       bool    // the role may read the columns
+	indexed                        bool    // an index finds the rows that reference one
 }
 
 type ownKeys []ownKey
@@ -38,7 +41,7 @@ func (keys *ownKeys) query(oid int64) query {
 		for rows.Next() {
 			var key ownKey
 			var schema, name string
-			if err := rows.Scan(&schema, &name, &key.columns, &key.references, &key.operators, &key.parts, &key.readable); err != nil {
+			if err := rows.Scan(&schema, &name, &key.columns, &key.references, &key.operators, &key.parts, &key.readable, &key.indexed); err != nil {
 				return err
 			}
 			key.table = pgx.Identifier{schema, name}
@@ -58,15 +61,16 @@ type family struct {
 	pickers map[Reason]*picker
 
 	rows      int                // how many listed rows the next graph is read from
+	edges     int                // and how many edges at most
 	careful   bool               // rows of the last batch had to stay, and such rows come in swarms
 	kept      map[place]struct{} // rows that had to stay
 	cannotSee bool               // the rows cannot be read: then they are picked as if no key were there
 }
 
-type familySQL struct{ edges, kept, delete, left string }
+type familySQL struct{ scanWhole, edges, kept, delete, left string } // scanWhole comes before edges and kept; "" = nothing does
 
-// newFamily returns nil if the table has no such keys, or the role may not read their columns.
-func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *family {
+// newFamily is for a table that may be small enough to be read whole. It returns nil if the table has no such keys, or the role may not read their columns.
+func newFamily(b *batcher, cols columns, keys ownKeys, isSmall bool, cutoffs pgx.NamedArgs) *family {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -76,7 +80,8 @@ func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *f
 		"revoked": cols.rule(Revoked),
 	}
 	alias := map[string]string{} // of a column that is referenced
-	var references, selects []string
+	var references, selects, links []string
+	scanned := false
 	for _, key := range keys {
 		if !key.readable {
 			return nil
@@ -97,23 +102,29 @@ func newFamily(b *batcher, cols columns, keys ownKeys, cutoffs pgx.NamedArgs) *f
 		if key.parts != nil {
 			matches = append(matches, "e.part::bigint IN ("+strings.Trim(strings.ReplaceAll(fmt.Sprint(key.parts), " ", ", "), "[]")+")")
 		}
-		selects = append(selects, "("+render("where_references", shared, pieces{
-			"referencing": key.table.Sanitize(),
-			"matches":     strings.Join(matches, " AND "),
-		})+")")
+		own := pieces{"referencing": key.table.Sanitize(), "matches": strings.Join(matches, " AND ")}
+		selects = append(selects, "("+render("where_references", shared, own)+")")
+		links = append(links, "("+render("where_links", shared, own)+")")
+		scanned = scanned || !key.indexed && isSmall
 	}
 	union := pieces{"keys": strings.Join(selects, " UNION ALL ")}
+	sql := familySQL{
+		edges:  render("family_edges", shared, union),
+		kept:   render("family_kept", shared, union),
+		delete: render("family_delete", shared, nil),
+		left:   render("family_left", shared, nil),
+	}
+	if scanned {
+		sql.scanWhole = statement("scan_whole")
+		sql.edges = render("family_edges_scanned", shared, pieces{"links": strings.Join(links, " UNION ALL ")})
+	}
 	return &family{
-		sql: familySQL{
-			edges:  render("family_edges", shared, union),
-			kept:   render("family_kept", shared, union),
-			delete: render("family_delete", shared, nil),
-			left:   render("family_left", shared, nil),
-		},
+		sql:     sql,
 		args:    cutoffs,
 		batcher: b,
 		pickers: map[Reason]*picker{},
 		rows:    familyRows,
+		edges:   familyEdges,
 		kept:    map[place]struct{}{},
 	}
 }
@@ -159,7 +170,22 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 		}
 		now, rest := l.rows.cut(n)
 		g, deeper, err := f.read(ctx, now, open, l.told)
+		f.follow(err)
 		switch {
+		case sqlState(err) == queryCanceled && n == 1 && f.edges == 1: // to look once takes longer than a statement may
+			p, books := f.pickers[reason], &all.tally
+			if !l.told {
+				books = &tally{} // it is counted where it is listed
+			}
+			p.countLeft(books, queryCanceled, "", err)
+			if err := p.hopeless(); err != nil {
+				return all, err
+			}
+			f.kept[placeOf(now)] = struct{}{}
+			l.rows, l.again = rest, false
+			continue
+		case sqlState(err) == queryCanceled:
+			continue
 		case cannotSee(err):
 			f.cannotSee = true
 			more, err := f.pickers[reason].pick(ctx, work[0].rows, true)
@@ -188,7 +214,7 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 		}
 		if l.again {
 			delete(open, placeOf(now))
-		} else if len(g.rows) < familyEdges/4 {
+		} else if len(g.rows) < familyEdges/4 && f.quick() {
 			f.rows = min(familyRows, 2*f.rows)
 		}
 		l.rows, l.again = rest, false
@@ -201,66 +227,4 @@ func placeOf(one places) place { return place{one.parts[0], one.ctids[0]} }
 // cannotSee reports whether the rows of families cannot be read at all.
 func cannotSee(err error) bool {
 	return strings.HasPrefix(sqlState(err), "42") || sqlState(err) == featureNotSupported
-}
-
-// read reads the graph of listed rows. Where it is cut off, it returns the rows from which to read on;
-// none if what the graph lacks cannot matter.
-func (f *family) read(ctx context.Context, rows places, open map[place]bool, told bool) (*graph, places, error) {
-	most := min(familyEdges, edgesPerRow*max(scanRows, f.batcher.largest())) + int(rows.len())
-	g := &graph{}
-	var edges int
-	var last int32 // the row that the last edge references
-	err := f.batcher.send(ctx, query{f.sql.edges, with(f.args, "parts", rows.parts, "places", rows.ctids, "rows", most), func(found pgx.Rows) error {
-		*g, edges, last = graph{}, 0, -1
-		var at, onto place
-		var part *int64
-		var ctid *string
-		var due *string
-		for found.Next() {
-			if err := found.Scan(&at.part, &at.ctid, &part, &ctid, &due); err != nil {
-				return err
-			}
-			var reason Reason
-			if due != nil {
-				reason = Reason(*due)
-			}
-			row := g.add(at, reason)
-			edges++
-			if part == nil {
-				g.rows[row].listed = true
-				continue
-			}
-			onto = place{*part, *ctid}
-			last = g.index[onto]
-			g.reference(row, last)
-		}
-		return found.Err()
-	}})
-	if err != nil {
-		return nil, places{}, err
-	}
-	var deeper places
-	for i := range g.rows {
-		r := &g.rows[i]
-		_, kept := f.kept[r.place]
-		switch {
-		case r.listed && told:
-			delete(f.kept, r.place) // it is told now, and tried
-		case kept, open[r.place] && !r.listed: // the latter: a cycle that is too large
-			r.stays = true
-		}
-	}
-	if g.cut = edges >= most; !g.cut {
-		return g, deeper, nil
-	}
-	g.order(cycleRows)
-	if !slices.ContainsFunc(g.rows, func(r familyRow) bool { return r.listed && !r.stays }) {
-		return g, deeper, nil
-	}
-	for i, r := range g.rows {
-		if !r.stays && !r.listed && (len(g.children[i]) == 0 || int32(i) == last) { // #nosec G115 -- see add
-			deeper.parts, deeper.ctids = append(deeper.parts, r.part), append(deeper.ctids, r.ctid)
-		}
-	}
-	return g, deeper, nil
 }

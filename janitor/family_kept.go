@@ -27,13 +27,13 @@ func (f *family) leave(ctx context.Context, reason Reason, l *listed, all *famil
 	if len(f.kept) == l.checked && (l.checked == 0 || l.rows.len() > l.unchecked) {
 		return false, nil
 	}
-	next, rest := l.rows.cut(int(min(l.rows.len(), familyRows)))
+	next, rest := l.rows.cut(int(min(l.rows.len(), int64(f.rows))))
 	g := &graph{}
 	for i := range next.ctids {
 		g.rows[g.add(place{next.parts[i], next.ctids[i]}, reason)].listed = true
 	}
 	args := with(f.args, "parts", next.parts, "places", next.ctids, "rows", familyEdges)
-	err := f.batcher.send(ctx, query{f.sql.kept, args, func(found pgx.Rows) error {
+	err := f.batcher.send(ctx, f.reading(query{f.sql.kept, args, func(found pgx.Rows) error {
 		var parent, child place
 		var due *string
 		_, err := pgx.ForEachRow(found, []any{&parent.part, &parent.ctid, &child.part, &child.ctid, &due}, func() error {
@@ -49,7 +49,11 @@ func (f *family) leave(ctx context.Context, reason Reason, l *listed, all *famil
 			return nil
 		})
 		return err
-	}})
+	}})...)
+	f.follow(err)
+	if sqlState(err) == queryCanceled {
+		return false, nil // their graphs are read, and fewer are held against the others next time
+	}
 	if err != nil {
 		return false, fmt.Errorf("read what references %d listed rows: %w", next.len(), err)
 	}

@@ -69,7 +69,7 @@ func defaultStatements(t *testing.T) string {
 		table: pgx.Identifier{"public", "refresh_tokens"}, columns: []string{"parent"}, references: []string{"id"},
 		operators: []string{"OPERATOR(pg_catalog.=)"}, readable: true,
 	}}
-	dump("family", reflect.ValueOf(newFamily(r.batcher, r.columns, keys, r.columns.args(r.clocks.cutoffs)).sql))
+	dump("family", reflect.ValueOf(newFamily(r.batcher, r.columns, keys, false, r.columns.args(r.clocks.cutoffs)).sql))
 	for _, name := range []string{"attached", "begin", "clock", "facts", "heap", "isolate", "isolate_args", "isolate_result", "own_keys",
 		"space", "sweep_met", "table_locked", "throttle", "trigger_path"} {
 		note(name, statement(name))

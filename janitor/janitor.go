@@ -98,7 +98,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		batcher:  newBatcher(s, session),
 		columns:  s.Columns.of(),
 		seen:     seen{ranges: map[Reason]Range{}, overdue: map[Reason]Overdue{}},
-		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable, lookAhead: scanRows},
+		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable, scannedBlocks: scannedBlocks, lookAhead: scanRows},
 	}
 }
 
@@ -176,7 +176,7 @@ func (r *run) plan(ctx context.Context) error {
 		return err
 	}
 	if r.session.cluster == nil {
-		r.family = newFamily(r.batcher, r.columns, known.keys, r.columns.args(cutoffs))
+		r.family = newFamily(r.batcher, r.columns, known.keys, r.heap.total <= r.tuning.scannedBlocks, r.columns.args(cutoffs))
 	}
 	if err := r.requirePlausible(ctx); err != nil {
 		return err

@@ -34,6 +34,7 @@ type missed struct {
 // tuning is the constants of a pass, other ones in tests.
 type tuning struct {
 	sweepAfter, dense, fewTied, smallTable int64
+	scannedBlocks                          int64
 	lookAhead                              int // rows of the first windows of a pass among live rows
 	observe                                func(from reader, what event, to reader)
 }

@@ -78,6 +78,7 @@ SELECT 'public.refresh_tokens'::regclass::oid AS oid \gset
 \set rule 'expires_at < :''expired_before'''
 \set region 'true'
 \set mark 1
+\set links 'SELECT t.tableoid, t.ctid, t.tableoid, t.ctid, NULL::text FROM public.refresh_tokens AS t WHERE false'
 \set oids '{1}'
 \set marks '{1}'
 `)

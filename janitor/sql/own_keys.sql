@@ -3,7 +3,8 @@
 -- is enabled.
 --
 -- Returns the referencing table, its columns, the columns that they reference and the operator between
--- each two, which partitions are referenced (NULL: all), and whether the role may read these columns.
+-- each two, which partitions are referenced (NULL: all), whether the role may read these columns, and whether
+-- an index leads with one of the referencing ones.
 --
 -- Lock: none on the table. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
@@ -22,7 +23,8 @@ SELECT nspname::text,
        array_agg(format('OPERATOR(%I.%s)', (SELECT nspname FROM pg_namespace WHERE oid = oprnamespace), oprname) ORDER BY n),
        CASE WHEN confrelid <> :'oid'::oid THEN (SELECT array_agg(oid::bigint) FROM referenced WHERE root = confrelid) END,
        bool_and(has_column_privilege(conrelid, own.attname, 'SELECT') AND has_column_privilege(conrelid, other.attname, 'SELECT')
-                AND has_column_privilege(:'oid'::oid, other.attname, 'SELECT'))
+                AND has_column_privilege(:'oid'::oid, other.attname, 'SELECT')),
+       EXISTS (SELECT FROM pg_index WHERE indrelid = conrelid AND indisvalid AND indkey[0] = ANY (conkey))
   FROM pg_constraint
   JOIN pg_class ON pg_class.oid = conrelid
   JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -37,5 +39,5 @@ SELECT nspname::text,
    AND confrelid IN (SELECT oid FROM tree)
    AND EXISTS (SELECT FROM pg_trigger
                 WHERE tgconstraint = pg_constraint.oid AND tgrelid = confrelid AND tgtype & 8 = 8 AND tgenabled <> 'D')
- GROUP BY pg_constraint.oid, nspname, relname, conrelid, confrelid
+ GROUP BY pg_constraint.oid, nspname, relname, conrelid, confrelid, conkey
  ORDER BY pg_constraint.oid;
