@@ -42,8 +42,8 @@ func TestOverlayForASecondTable(t *testing.T) {
 	}
 	const instance = "app.kubernetes.io/instance"
 	s := built[core.Service](t, all, "Service", "token-janitor-sessions")
-	got := []string{d.Spec.Selector.MatchLabels[instance], d.Spec.Template.Labels[instance], s.Spec.Selector[instance]}
-	if !slices.Equal(got, []string{"sessions", "sessions", "sessions"}) {
-		t.Errorf("the selectors and the pods have %s %q", instance, got)
+	got := []string{d.Spec.Selector.MatchLabels[instance], d.Spec.Template.Labels[instance], s.Spec.Selector[instance], s.Labels[instance]}
+	if !slices.Equal(got, []string{"sessions", "sessions", "sessions", "sessions"}) { // the last is the job in Prometheus
+		t.Errorf("the selectors, the pods and the Service have %s %q", instance, got)
 	}
 }

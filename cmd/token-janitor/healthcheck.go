@@ -58,6 +58,9 @@ func health(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
+	if response.StatusCode == http.StatusUnauthorized {
+		return fmt.Errorf("%s: the daemon has a --web-config-file: give it here, too", response.Status)
+	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(why)))
 	}

@@ -2,11 +2,15 @@
 -- (--migrate=check): it can delete tokens, and cannot read one. Run it as the owner of
 -- the tables, in the API's database:
 --
---   psql -v ON_ERROR_STOP=1 -f least_privilege.sql
+--   psql -v ON_ERROR_STOP=1 -1 -f least_privilege.sql
 --   psql -c '\password token_janitor'
-CREATE ROLE token_janitor LOGIN;
+--
+-- All of it or none (-1), and as often as you like: also for another database of the same server. For another
+-- table, change the names below.
+SELECT 'CREATE ROLE token_janitor LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'token_janitor') \gexec
 
 GRANT USAGE ON SCHEMA public TO token_janitor;
+-- Leave this out where there is no Alembic.
 GRANT SELECT ON alembic_version TO token_janitor;
 
 -- What the two rules compare, and where a row lies; not the hash, not the user.
@@ -21,7 +25,7 @@ GRANT UPDATE (created_at) ON refresh_tokens TO token_janitor;
 -- is then cleared partition by partition, which is much faster where there are hundreds.
 
 -- Only if rows reference one another (a key such as parent_id REFERENCES refresh_tokens): so that a family
--- goes as a whole, the janitor reads both ends of that key.
+-- is deleted as a whole, the janitor reads both ends of that key.
 -- GRANT SELECT (id, parent_id) ON refresh_tokens TO token_janitor;
 
 -- For --migrate=upgrade the janitor acts as the API's own role, which owns the tables,
