@@ -17,7 +17,11 @@ import (
 
 func TestMain(m *testing.M) {
 	// Each check is three runs on a real table, and there are many models. The command line may ask for more.
-	if err := flag.Set("rapid.checks", "25"); err != nil {
+	checks := "8"
+	if pgtemp.Required() {
+		checks = "25"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
 	}
 	pgtemp.Main(m)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ func Speak(t testing.TB, database, locale string) {
 		err = speak(t.Context(), database, locale, "ALTER DATABASE "+name(config.Database)+" SET lc_messages = ")
 	}
 	switch {
-	case errors.Is(err, errNoLanguage) && os.Getenv(requireVariable) != "1":
+	case errors.Is(err, errNoLanguage) && !Required():
 		t.Skip(err)
 	case err != nil:
 		t.Fatalf("pgtemp: %v", err)

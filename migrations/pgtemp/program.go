@@ -39,7 +39,7 @@ func Require(t testing.TB, program string) string {
 	if err == nil {
 		return path
 	}
-	if os.Getenv(requireVariable) == "1" {
+	if Required() {
 		t.Fatal(err)
 	}
 	t.Skip(err)
@@ -49,10 +49,13 @@ func Require(t testing.TB, program string) string {
 // Large skips a test that keeps a core busy for most of a minute, unless TOKEN_JANITOR_TEST_REQUIRE is 1, as it is in CI.
 func Large(t testing.TB) {
 	t.Helper()
-	if os.Getenv(requireVariable) != "1" {
+	if !Required() {
 		t.Skip("a large one, for CI: " + requireVariable + "=1")
 	}
 }
+
+// Required reports whether TOKEN_JANITOR_TEST_REQUIRE is 1, as it is in CI: then no test is skipped or cut short.
+func Required() bool { return os.Getenv(requireVariable) == "1" }
 
 func locate(ctx context.Context, program string) (string, error) {
 	// An ordinary user's PATH lacks the folder that Debian has pgbouncer in.

@@ -116,7 +116,7 @@ func (f Flags) check(getenv func(string) string) (Config, error) {
 	}
 	// A tick that is later than the next would take its place, and the schedule not be what it says.
 	if every := c.Schedule.Shortest(time.Now()); c.ScheduleJitter > every {
-		return Config{}, fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule", text.ShortDuration(c.ScheduleJitter), text.ShortDuration(every))
+		return Config{}, fmt.Errorf("--schedule-jitter: %s is above the %s between two runs of --schedule: give less", text.ShortDuration(c.ScheduleJitter), text.ShortDuration(every))
 	}
 	if err := web.Validate(c.WebConfigFile); err != nil {
 		return Config{}, fmt.Errorf("--web-config-file: %w", err)

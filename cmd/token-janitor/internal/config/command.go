@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 )
 
 // commands are the positional arguments there are.
@@ -26,8 +28,8 @@ var steps = map[string][]string{
 	"completion": {"bash", "zsh", "fish"},
 }
 
-// command refuses positional arguments that are no command.
-func command(words []string) error {
+// command refuses positional arguments that are no command, and hints at the one that was meant, or the flag.
+func command(words []string, fields map[string]reflect.Value) error {
 	if len(words) == 0 {
 		return nil
 	}
@@ -37,16 +39,33 @@ func command(words []string) error {
 	case wantsOne && len(words) == 1:
 		return fmt.Errorf("%s wants one of %s", words[0], strings.Join(of, ", "))
 	case wantsOne && !slices.Contains(of, words[1]):
-		return fmt.Errorf("unknown command \"%s %s\": %[1]s wants one of %[3]s", words[0], shown(words[1]), strings.Join(of, ", "))
+		return fmt.Errorf("unknown command \"%s %s\"%s: %[1]s wants one of %[4]s", words[0], shown(words[1]), text.Suggest(words[1], setOf(of), words[0]+" "), strings.Join(of, ", "))
 	case wantsOne:
 		long = 2
 	case !slices.Contains(firsts(), words[0]):
-		return fmt.Errorf("unknown command %q: want %s", shown(words[0]), strings.Join(firsts(), ", "))
+		hint := ""
+		if len(words[0]) > len(help) { // shorter ones resemble anything
+			hint = text.Suggest(words[0], setOf(firsts()), "")
+		}
+		if _, isFlag := fields[words[0]]; isFlag {
+			hint = " (did you mean --" + words[0] + "?)"
+		}
+		return fmt.Errorf("unknown command %q%s: want %s", shown(words[0]), hint, strings.Join(firsts(), ", "))
+	case words[0] == help && (len(words) == 1 || slices.Contains(firsts(), words[1])):
+		return nil // the one text tells of every command
 	}
 	if len(words) > long {
 		return fmt.Errorf("%q is one argument too many after %s", shown(words[long]), strings.Join(words[:long], " "))
 	}
 	return nil
+}
+
+func setOf(words []string) map[string]bool {
+	set := map[string]bool{}
+	for _, word := range words {
+		set[word] = true
+	}
+	return set
 }
 
 // turned is how a command is to be written that had a flag behind it, or "" if that cannot
@@ -57,7 +76,10 @@ func turned(flag string, behind, positional []string, fields map[string]reflect.
 	if len(words) == 1 && len(behind) == 1 { // migrate --yes downgrade
 		words = append(words, behind[0])
 	}
-	if !known || command(words) != nil {
+	if command(words, fields) != nil {
+		words = positional // what is behind is the flag's value
+	}
+	if !known || command(words, fields) != nil {
 		return ""
 	}
 	if field.Kind() != reflect.Bool {

@@ -105,7 +105,7 @@ func readArgs(args []string, fields map[string]reflect.Value) (read arguments, e
 		}
 		read.flags = append(read.flags, given{name, value})
 	}
-	if err := command(read.positional); err != nil {
+	if err := command(read.positional, fields); err != nil {
 		return arguments{}, err
 	}
 	if len(read.positional) > 0 && (read.positional[0] == help || read.positional[0] == version) {

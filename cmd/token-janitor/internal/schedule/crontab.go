@@ -17,7 +17,7 @@ var quartz = regexp.MustCompile(`(?i)#|(^|[,\d-])(L|W|LW)(-\d+)?(,|$)`)
 // classic refuses what other kinds of cron have beyond the five fields of crontab(5).
 func classic(fields []string) error {
 	if len(fields) != 5 {
-		return fmt.Errorf("%d fields, and there is none for seconds or years", len(fields))
+		return fmt.Errorf("it has %s, not the five of crontab: minute, hour, day of the month, month, day of the week", text.Plural(int64(len(fields)), "field"))
 	}
 	for _, field := range []string{fields[2], fields[4]} {
 		if quartz.MatchString(field) {
