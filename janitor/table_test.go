@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	// Each check is three runs on a real table, and there are many models. The command line may ask for more.
 	checks := "8"
 	if pgtemp.Required() {
-		checks = "25"
+		checks = "15"
 	}
 	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
