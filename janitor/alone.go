@@ -15,9 +15,9 @@ type alone struct {
 	next int64    // what the next snapshot has, if so; 0 = somebody else writes, or nobody watches
 }
 
-// watch begins to watch.
-func (a *alone) watch() {
-	if a.next = 0; a.last.settled {
+// watch begins to watch, from the beginning of the last exchange, if that told where the heap ended.
+func (a *alone) watch(measured bool) {
+	if a.next = 0; measured && a.last.settled {
 		a.next = a.last.next
 	}
 }

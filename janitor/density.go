@@ -25,17 +25,29 @@ type density struct {
 	enough      int64 // rows of the pass for each block of the heap that make a sweep worth it
 }
 
-// sweep is a sweep from the first block. Until it has ended, no key is safe to resume from.
-func (p *pass) sweep() reader {
+// sweep is a sweep from the first block to where the heap ends now: rows have moved beyond the end that was known before, if
+// somebody has written since. Until it has ended, no key is safe to resume from.
+func (p *pass) sweep(ctx context.Context) reader {
 	p.cursor.resumeFrom = p.key.kind.earliest()
 	p.density.sampleAfter = never
 	p.missed.why = rowsDense
-	p.batcher.session.alone.watch()
+	p.batcher.session.alone.watch(p.remeasure(ctx))
 	s := sweep{scan: p.scan, rows: dueRows, left: p.heap.all()}
 	if p.companion != nil && p.companion.reader != nil && !p.batcher.DryRun {
 		s.rows, s.companion = bothRules, p.companion.scan
 	}
 	return s
+}
+
+// remeasure looks where the heap ends now, and reports whether it knows. A table that was rewritten, or has got or lost a
+// partition, is left to whoever counts.
+func (p *pass) remeasure(ctx context.Context) bool {
+	var now heap
+	if p.batcher.session.exchange(ctx, now.query(p.batcher)) != nil || now.files != p.heap.files {
+		return false // an error shows in the batch that comes next
+	}
+	*p.heap = now
+	return true
 }
 
 // maySweep reports whether the pass may read the whole heap where that is faster than the index.
@@ -71,7 +83,7 @@ func (p *pass) sweepIfDense(ctx context.Context) error {
 	}
 	if rows >= p.density.enough*p.heap.total {
 		before := p.reader
-		p.reader = p.sweep()
+		p.reader = p.sweep(ctx)
 		p.noteTransition(before, rowsDense)
 	}
 	return nil

@@ -116,7 +116,7 @@ func (p *pass) timedOut(ctx context.Context, n int) error {
 	}
 	if r, ok := p.reader.(alongIndex); ok && p.deleter.keys == nil && r.deadEntriesAhead(ctx) {
 		before := p.reader
-		p.reader = p.restart(p.sweep())
+		p.reader = p.restart(p.sweep(ctx))
 		p.noteTransition(before, deadEntries)
 		return nil
 	}

@@ -146,7 +146,9 @@ func (p *pass) settle(ctx context.Context, remaining int64) reader {
 		p.missed.why = rowsVanished
 		return p.finish(ctx)
 	}
+	p.batcher.rest.For += p.batcher.LockTimeout << (2 * p.missed.rounds) // whoever moves them, as one UPDATE of all does, may be done by then
 	p.cursor.resumeFrom = p.cursor.start
+	p.remeasure(ctx)
 	return p.restart(p.at(p.cursor.start))
 }
 

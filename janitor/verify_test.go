@@ -122,6 +122,31 @@ func TestIndexDroppedInTheMiddle(t *testing.T) {
 	}
 }
 
+// One UPDATE of all rows moves each of them beyond where the heap ended when the run began, and nobody writes after it: a
+// sweep beside which nobody wrote has to look there.
+func TestEveryRowIsUpdatedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	const due = 20_000
+	for name, expires := range map[string]string{"a tie": constant(-2 * time.Hour), "distinct": spread(-2*time.Hour, -time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.fill(due, expires, "false", "NULL")
+			beside, updated := tab.other(), false
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired >= 100 && !updated {
+					updated = true
+					beside.exec(`UPDATE refresh_tokens SET created_at = now()`)
+				}
+			}
+			expect{stop: StopDrained, deleted: Counts{Expired: due}}.of(t, "run", tab.run(s))
+			if n := tab.count("true"); n != 0 {
+				t.Errorf("%d rows are left", n)
+			}
+		})
+	}
+}
+
 // Another janitor that takes over in the middle makes the run partial.
 func TestAnotherJanitorInTheMiddle(t *testing.T) {
 	t.Parallel()
