@@ -20,6 +20,7 @@ import (
 // own starts a server of the test's own, which it may break, with the table in it.
 func own(t testing.TB, opts ...pgtemp.Option) (*pgtemp.Server, *table) {
 	t.Helper()
+	pgtemp.Large(t) // a server of its own takes seconds
 	server, err := pgtemp.Start(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)

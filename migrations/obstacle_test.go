@@ -195,6 +195,7 @@ func TestWhereTheTableGoes(t *testing.T) {
 
 // While a lock is held that the upgrade needs, the janitor takes none and stands in nobody's way.
 func TestWaitingTakesNoLock(t *testing.T) {
+	pgtemp.Large(t)
 	t.Parallel()
 	for name, hold := range map[string]string{
 		"a row of users":    "INSERT INTO users VALUES (gen_random_uuid(), 'ada')",

@@ -96,6 +96,7 @@ func (a api) start(t *testing.T, args ...string) (await func()) {
 // Alembic stands still in the middle of a migration, for longer than any pause of ours: no janitor may take the step
 // for it, or Alembic would find it done. All cases wait at once, for waiting is most of it.
 func TestSlowAlembic(t *testing.T) {
+	pgtemp.Large(t)
 	t.Parallel()
 	type slow struct {
 		name, database string

@@ -49,6 +49,7 @@ func startAndEnd(end string) error {
 
 // However the process that started a server ends, no process and no file is left of it.
 func TestServerEndsWithItsProcess(t *testing.T) {
+	Large(t)
 	t.Parallel()
 	for _, c := range []struct {
 		end  string

@@ -46,7 +46,7 @@ func Require(t testing.TB, program string) string {
 	return ""
 }
 
-// Large skips a test that keeps a core busy for most of a minute, unless TOKEN_JANITOR_TEST_REQUIRE is 1, as it is in CI.
+// Large skips a test that keeps a core busy for long, or wants servers of its own, unless TOKEN_JANITOR_TEST_REQUIRE is 1, as it is in CI.
 func Large(t testing.TB) {
 	t.Helper()
 	if !Required() {

@@ -102,6 +102,7 @@ func TestFailedStartTellsWhyAndLeavesNothing(t *testing.T) {
 }
 
 func TestPortTakenMeanwhile(t *testing.T) {
+	Large(t)
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -177,6 +178,7 @@ func TestStopLeavesNothing(t *testing.T) {
 }
 
 func TestServerThatEndsByItselfIsClearedAway(t *testing.T) {
+	Large(t)
 	t.Parallel()
 	parent := openDir(t)
 	s := start(t, In(parent))

@@ -117,6 +117,7 @@ func TestSharedServerThatDoesNotStart(t *testing.T) {
 
 // PostgreSQL refuses root, so a run as root takes another way than an ordinary user's. This has root take both.
 func TestAsOrdinaryUser(t *testing.T) {
+	Large(t)
 	t.Parallel()
 	who, err := unprivileged()
 	if err != nil {

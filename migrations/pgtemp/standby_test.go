@@ -11,6 +11,7 @@ import (
 
 // A standby follows its primary, refuses to write until it is promoted, and lives on without it.
 func TestStandby(t *testing.T) {
+	Large(t)
 	t.Parallel()
 	Require(t, "pg_basebackup")
 	primary, err := Start(t.Context())
