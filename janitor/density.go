@@ -39,17 +39,6 @@ func (p *pass) sweep(ctx context.Context) reader {
 	return s
 }
 
-// remeasure looks where the heap ends now, and reports whether it knows. A table that was rewritten, or has got or lost a
-// partition, is left to whoever counts.
-func (p *pass) remeasure(ctx context.Context) bool {
-	var now heap
-	if p.batcher.session.exchange(ctx, now.query(p.batcher)) != nil || now.files != p.heap.files {
-		return false // an error shows in the batch that comes next
-	}
-	*p.heap = now
-	return true
-}
-
 // maySweep reports whether the pass may read the whole heap where that is faster than the index.
 // The index costs a second look at each row, to find the edges, and leads through the heap in an
 // order that need not be the heap's. Not where a budget may end the run, nor from a floor: the next

@@ -129,13 +129,28 @@ func (p *pass) lostPartition(ctx context.Context) bool {
 	if len(p.heap.parts) < 2 {
 		return false
 	}
-	var now heap
-	err := p.batcher.session.exchange(ctx, now.query(p.batcher))
+	now, err := p.heapNow(ctx)
 	lost := err == nil && now.files != p.heap.files
 	if lost {
 		*p.heap = now
 	}
 	return lost
+}
+
+// remeasure looks where the heap ends now, and reports whether it knows. A table that was rewritten, or has got or lost a
+// partition, is left to whoever counts.
+func (p *pass) remeasure(ctx context.Context) bool {
+	now, err := p.heapNow(ctx)
+	if err != nil || now.files != p.heap.files {
+		return false // an error shows in the batch that comes next
+	}
+	*p.heap = now
+	return true
+}
+
+func (p *pass) heapNow(ctx context.Context) (now heap, err error) {
+	err = p.batcher.session.exchange(ctx, now.query(p.batcher))
+	return now, err
 }
 
 // checkIndex returns a *planError if the pass reads along an index that is gone by now: each batch

@@ -86,8 +86,7 @@ func (p *pass) noteRewrite(ctx context.Context) {
 	if p.missed.why != "" || !p.deleter.hasListed || p.batcher.DryRun {
 		return
 	}
-	var now heap
-	err := p.batcher.session.exchange(ctx, now.query(p.batcher))
+	now, err := p.heapNow(ctx)
 	if err != nil || now.files != p.heap.files {
 		p.missed.why = rewritten
 	}
