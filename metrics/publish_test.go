@@ -148,7 +148,7 @@ func TestFileHoldsWhatTheRunKnows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token-janitor.prom")
 	got := wrote(t, path, janitor.Result{Outcome: janitor.Failed, StopReason: janitor.StopError, Began: time.Unix(100, 0)})
 	for name := range got {
-		if regexp.MustCompile(`^(go_|process_|paused|ticks_|run_progress|run_remaining|run_eta|schema_)`).MatchString(name) {
+		if regexp.MustCompile(`^(go_|process_|paused|ticks_|run_progress|run_remaining|run_eta|schema_|clock_skew|table_)`).MatchString(name) {
 			t.Errorf("the file tells %s", name)
 		}
 	}

@@ -26,7 +26,7 @@ const (
 
 // boot waits until the database is there and the schema as it has to be, upgrading it
 // in that mode, and returns what it found. It tries again, at ever longer intervals,
-// while again says that an error may pass, and logs each error once until it changes. The
+// while again says that an error may pass, and tells each error once until it changes. The
 // connection that found the schema in order serves for what is to be done then, if anything.
 func (s *service) boot(ctx context.Context, mode migrations.Mode, again func(error) bool, then func(*pgx.Conn, migrations.State)) (state migrations.State, err error) {
 	logged, loggedAt := "", time.Time{}

@@ -237,10 +237,11 @@ func (s *service) report(res janitor.Result, err error) {
 			"batches", res.Batches[janitor.Expired]+res.Batches[janitor.Revoked], "longest_batch", res.LongestBatch.Round(time.Microsecond))
 	}
 	attrs = append(attrs, "duration", res.Duration.Round(time.Millisecond))
-	if res.DryRun && res.Cutoffs.Expired.IsZero() {
+	if res.DryRun {
 		attrs = append(attrs, "dry_run", true)
-	} else if res.DryRun {
-		attrs = append(attrs, "dry_run", true, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
+		if !res.Cutoffs.Expired.IsZero() {
+			attrs = append(attrs, "would_delete_expired", res.Would.Expired, "would_delete_revoked", res.Would.Revoked)
+		}
 	}
 	if res.Left.Total() > 0 {
 		attrs = append(attrs, "left_locked", res.Left.Locked, "left_referenced", res.Left.Referenced, "left_refused", res.Left.Refused, "left_slow", res.Left.Slow)
