@@ -147,6 +147,9 @@ func TestFiftySidecars(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			if strings.HasPrefix(tt.name, "they take turns") {
+				pgtemp.Large(t) // promtool takes ten seconds for days of them
+			}
 			series := map[string]func(int) string{}
 			for _, from := range []map[string]func(int) string{base, tt.series} {
 				for name, values := range from {

@@ -332,7 +332,7 @@ func TestLongChains(t *testing.T) {
 		{"a star of 30,000", rotations{families: 1, length: 30_000, key: "parent_id"}, "", 0},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
-			if variant.rows.families*variant.rows.length > 20_000 {
+			if variant.rows.families*variant.rows.length > 10_000 {
 				pgtemp.Large(t)
 			}
 			tab := newTable(t)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Each check is three runs on a real table, and there are many models. The command line may ask for more.
-	checks := "8"
+	checks := "5"
 	if pgtemp.Required() {
 		checks = "15"
 	}

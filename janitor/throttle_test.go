@@ -85,6 +85,7 @@ func TestThrottleIsBoundedByTime(t *testing.T) {
 // A standby whose replay is paused lags, though the server's own replay_lag stands still.
 func TestWaitsForAStandby(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	pgtemp.Require(t, "pg_basebackup")
 	primary, err := pgtemp.Start(t.Context())
 	if err != nil {

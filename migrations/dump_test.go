@@ -81,6 +81,7 @@ func TestTableIsAsAlembicMakesIt(t *testing.T) {
 // Alembic goes on from where we left off, and we from where it did.
 func TestAlembicAfterUs(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	database := pgtemp.Empty(t)
 	ours := newAPI(t, database, "alembic")
 	ahead := newAPI(t, database, "ahead")

@@ -77,6 +77,7 @@ func TestVersionTableOfAnotherName(t *testing.T) {
 // The version table that a person asks for, where there is none, is as Alembic makes it.
 func TestStampedVersionTableIsAsAlembicMakesIt(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	settings := []string{"version_table=hypha_version"}
 	theirs, ours := pgtemp.Empty(t), pgtemp.Empty(t)
 	newAPI(t, theirs, "alembic", settings...).must(t, "upgrade", "head")
@@ -143,6 +144,7 @@ func relations(t testing.TB, conn *pgx.Conn) string {
 // Branches of a real chain: with the table there the janitor works, whatever the heads; without it, it says what to run.
 func TestBranches(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	database := pgtemp.Empty(t)
 	conn := connect(t, database)
 	api := newAPI(t, database, "branched")
@@ -182,6 +184,7 @@ const twiceSQL = `CREATE TABLE alembic_version (version_num varchar(32) NOT NULL
 
 func TestARowTwiceIsMended(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	conn := connect(t, pgtemp.Empty(t))
 	run(t, conn, usersSQL+twiceSQL+tokensSQL)
 	names := migrations.Names{Table: "refresh_tokens"}

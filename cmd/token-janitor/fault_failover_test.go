@@ -16,6 +16,7 @@ import (
 // ownServer starts a server of the test's own, whose database postgres is at head.
 func ownServer(t *testing.T, opts ...pgtemp.Option) *pgtemp.Server {
 	t.Helper()
+	pgtemp.Large(t) // a server of its own takes seconds
 	server, err := pgtemp.Start(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/migrations/migrationstest"
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // TestProgressIsTold in a line each half minute, in the metrics at each batch, and no more
@@ -76,6 +77,7 @@ func TestProgressIsTold(t *testing.T) {
 // there once was, though nobody has counted since.
 func TestProgressAfterKill(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t)
 	url := migrationstest.Head(t)
 	conn := dial(t, url)
 	const due = 120_000

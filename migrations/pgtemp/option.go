@@ -1,7 +1,6 @@
 package pgtemp
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,8 +28,6 @@ type config struct {
 
 func defaults() config {
 	return config{
-		// TMPDIR may be private to this user while the server runs as another.
-		parents:   []string{filepath.Clean(os.TempDir()), "/tmp"},
 		port:      freePort,
 		installed: installed,
 		fetch:     source{version: embeddedpostgres.V18},

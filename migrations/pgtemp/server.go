@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,6 +76,13 @@ func Start(ctx context.Context, opts ...Option) (*Server, error) {
 	cfg := defaults()
 	for _, opt := range opts {
 		opt(&cfg)
+	}
+	if cfg.parents == nil {
+		// TMPDIR may be private to this user while the server runs as another.
+		cfg.parents = []string{filepath.Clean(os.TempDir()), "/tmp"}
+		if !cfg.durable { // in memory, files are made and removed in half the time
+			cfg.parents = slices.Insert(cfg.parents, 0, "/dev/shm")
+		}
 	}
 	who, err := unprivileged()
 	if err != nil {
