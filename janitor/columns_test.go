@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
 // other is a table that is not HyphaGraph's: its columns are name and those of the definition.
@@ -90,6 +92,9 @@ func TestColumns(t *testing.T) {
 			} {
 				for _, way := range []string{"windows", "by revocation", "a trigger", "one row a batch", "blocks of a tie", "sweep", "lifetime", "a family"} {
 					t.Run(variant.name+"/"+way, func(t *testing.T) {
+						if k.name != "timestamptz" && way != "windows" {
+							pgtemp.Large(t)
+						}
 						tab := *shared
 						tab.t = t
 						tab.runOnColumns(k, variant.columns, way, variant.gone)

@@ -114,6 +114,9 @@ func TestBesideTheAPI(t *testing.T) {
 	for _, mode := range []string{"", "transaction", "session"} {
 		t.Run(mode+" pool", func(t *testing.T) {
 			t.Parallel()
+			if mode != "transaction" {
+				pgtemp.Large(t)
+			}
 			tab := newTable(t)
 			tab.fill(20_000, "now() - interval '2 hours' - i * interval '1ms'", "false", "NULL")
 			url, settled := tab.url, ""

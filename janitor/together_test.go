@@ -16,6 +16,9 @@ func TestTogether(t *testing.T) {
 	for _, through := range []string{"", "transaction", "session"} {
 		t.Run(through+" pool", func(t *testing.T) {
 			t.Parallel()
+			if through != "transaction" {
+				pgtemp.Large(t)
+			}
 			tab := newTable(t)
 			tab.insert(token{name: "live", expires: at(week)}, token{name: "revoked today", expires: at(week), revoked: true, revokedAt: at(-time.Hour)})
 			tab.fill(20000, spread(-2*time.Hour, -time.Second), "false", "NULL")

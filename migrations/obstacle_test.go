@@ -155,6 +155,7 @@ func TestWhatNothingAccountsFor(t *testing.T) {
 // The table goes where users and the version table are, whatever schema comes first on the path of the janitor's role.
 func TestWhereTheTableGoes(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t) // each case starts Alembic several times
 	for _, c := range []struct {
 		name, sql string // $me is the janitor's role, "$me" its schema; the API's path is public
 		mode      migrations.Mode

@@ -15,6 +15,7 @@ import (
 // tools agree and each goes on where the other left off.
 func TestVersionTableOfAnotherName(t *testing.T) {
 	t.Parallel()
+	pgtemp.Large(t) // each case starts Alembic several times
 	for _, c := range []struct {
 		name     string
 		settings []string // of env.py
