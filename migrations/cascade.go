@@ -64,19 +64,24 @@ type cascades struct {
 	far   map[effect]int // links from there to the nearest harm; absent = there is none
 }
 
-func readCascades(ctx context.Context, tx pgx.Tx, table uint32, cols Columns) (*cascades, error) {
+// foreignKeys are those of the database whose action fires in this session.
+func foreignKeys(ctx context.Context, tx pgx.Tx, table uint32, cols Columns) (keys []foreignKey, err error) {
 	rows, err := tx.Query(ctx, foreignKeysSQL, pgx.QueryExecModeExec, table, cols.read())
+	if err == nil {
+		keys, err = pgx.CollectRows(rows, pgx.RowToStructByName[foreignKey])
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the foreign keys: %w", err)
 	}
-	keys, err := pgx.CollectRows(rows, pgx.RowToStructByName[foreignKey])
-	if err != nil {
-		return nil, fmt.Errorf("read the foreign keys: %w", err)
-	}
+	return keys, nil
+}
+
+// newCascades finds what these keys do in turn when a row of the table is deleted.
+func newCascades(table uint32, keys []foreignKey) *cascades {
 	c := &cascades{keys: keys, start: effect{table: table}, links: map[effect][]link{}, far: map[effect]int{}}
 	c.spread()
 	c.measure()
-	return c, nil
+	return c
 }
 
 // spread finds all that a DELETE of a token leads to.

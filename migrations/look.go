@@ -93,6 +93,8 @@ type catalog struct {
 	TokensAnywhere  []string // schemas that hold a table of that name
 	TokensAlike     []string // where none was found: tables of that name in any schema and case, quoted
 	Rivals          []string // other tables that look like a version table, quoted
+	Referenced      bool     // a foreign key refers to the table of tokens, or to a partition of it
+	Publications    bool     // the database has some
 }
 
 func (f *found) tokens() pgx.Identifier { return pgx.Identifier{f.TokensSchema, f.tokensAs.table} }
@@ -180,7 +182,7 @@ func lookIn(ctx context.Context, tx pgx.Tx, path []string, names Names) (*found,
 	}
 	switch {
 	case f.TokensOID != 0:
-		if f.problems, f.warnings, err = problems(ctx, tx, f.TokensOID, names.Columns.orHeads()); err != nil {
+		if f.problems, f.warnings, err = problems(ctx, tx, f.catalog, names.Columns.orHeads()); err != nil {
 			return nil, err
 		}
 	case f.UsersOID != 0:

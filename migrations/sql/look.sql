@@ -61,7 +61,10 @@ SELECT current_user::text AS me,
              JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE tokens.oid IS NULL AND lower(c.relname) = lower($1::text) AND c.relkind IN ('r', 'p')
              ORDER BY 1 LIMIT 3) AS tokens_alike,
-       ARRAY(SELECT name FROM rival ORDER BY 1) AS rivals
+       ARRAY(SELECT name FROM rival ORDER BY 1) AS rivals,
+       EXISTS (SELECT FROM pg_constraint k
+               WHERE k.contype = 'f' AND (k.confrelid = tokens.oid OR k.confrelid IN (SELECT relid FROM pg_partition_tree(tokens.oid)))) AS referenced,
+       EXISTS (SELECT FROM pg_publication) AS publications
 FROM (SELECT) AS one
 LEFT JOIN users ON true
 LEFT JOIN version ON true
