@@ -125,7 +125,7 @@ func (p *pace) next(took time.Duration, deleted int64) int {
 		larger = max(larger, min(firstGrowth*p.rows, allowed))
 	}
 	if deleted < int64(p.rows+3)/4 {
-		larger = min(larger, p.sparse())
+		larger = min(larger, p.sparse(took, deleted))
 	}
 	return larger
 }
@@ -138,12 +138,14 @@ func (p *pace) within(took time.Duration) int {
 // larger is the next larger window.
 func (p *pace) larger() int { return p.rows + max(1, p.rows/2) }
 
-// sparse is how large a window may grow of which less than a quarter went.
-func (p *pace) sparse() int {
+// sparse is how large a window may grow of which less than a quarter went. While the pace is not known, all rows of the
+// next may be due, and each may cost as much as one of those that went.
+func (p *pace) sparse(took time.Duration, deleted int64) int {
+	most := float64(sparseRows)
 	if !p.known {
-		return p.rows
+		most = min(most, float64(deleted)*float64(p.goal)/float64(max(took, 1)))
 	}
-	return max(p.rows, sparseRows)
+	return max(p.rows, int(most))
 }
 
 // learnFixed tells, from two batches of which one had half again as many rows, how much of their time

@@ -187,6 +187,9 @@ func TestPaceGrowsByWhatGoes(t *testing.T) {
 	if p.rows != firstRows {
 		t.Errorf("windows of %d rows, and none ever went", p.rows)
 	}
+	if p.resize(2*ms, 2); p.rows != 50 { // a millisecond a row, by what is known
+		t.Errorf("windows of %d rows after one of which 2 went in 2 ms, want 50", p.rows)
+	}
 	p.resize(s.BatchGoal, int64(p.rows))
 	for range 20 {
 		p.resize(ms, 0)

@@ -4,9 +4,9 @@ import "context"
 
 // clearBlocks clears the first blocks of a range and returns them, and what is left of the range.
 func (s *scan) clearBlocks(ctx context.Context, rows blockRows, all blockRange, key string) (now, rest blockRange, c cleared, err error) {
-	read := s.batcher.largest()
+	read := max(s.batcher.largest(), s.lookAhead)
 	// Where partitions lie side by side, a block of each is the least, and they may be many.
-	oversize := s.heap.usual() > int64(read) || !s.batcher.pace.known && read < scanRows
+	oversize := read > s.batcher.largest() || s.heap.usual() > int64(read) || !s.batcher.pace.known && read < scanRows
 	if oversize {
 		read = max(read, scanRows)
 	}
@@ -53,7 +53,7 @@ type sweep struct {
 
 func (s sweep) step(ctx context.Context) (found, error) {
 	now, rest, c, err := s.clearBlocks(ctx, s.rows, s.left, "")
-	f := found{event: blocksCleared, reason: s.reason, deleted: c.deleted, vanished: c.vanished, tally: c.tally, blocks: rest}
+	f := found{event: blocksCleared, reason: s.reason, scanned: (now.end - now.next) * s.heap.usual(), deleted: c.deleted, vanished: c.vanished, tally: c.tally, blocks: rest}
 	if s.companion != nil && c.met {
 		f.event = otherRuleMet
 		f.met = blockRange{now.next, min(now.end, s.left.end), s.heap.usual()}

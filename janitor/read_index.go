@@ -50,7 +50,7 @@ type found struct {
 	event   event
 	reason  Reason // the rule whose rows these are
 	key     string // where the pass reads on, after windowCleared and nextKey
-	scanned int64  // rows that a window spans
+	scanned int64  // rows that a window, or blocks of a sweep, may hold
 	deleted int64
 	// vanished is how many listed rows were no longer due at their place.
 	vanished int64

@@ -331,3 +331,18 @@ func TestLowRate(t *testing.T) {
 		t.Errorf("%d batches, at most 6 allowed", n)
 	}
 }
+
+// A pass among live rows reads as many at a time as it has time for, whatever window the last run found right.
+func TestLiveRowsAreReadInLargeWindows(t *testing.T) {
+	t.Parallel()
+	for _, window := range []int{0, 500, 2000} {
+		tab, s := newTable(t), settings()
+		tab.fill(60_000, spread(week, time.Second), "i > 59940", constant(-2*week))
+		s.Window = window
+		s.BatchGoal = time.Second
+		res := expect{stop: StopDrained, deleted: Counts{Revoked: 60}}.of(t, "run", tab.run(s))
+		if n := res.Batches[Revoked]; n > 25 {
+			t.Errorf("from windows of %d rows on: %d batches, at most 25 allowed", window, n)
+		}
+	}
+}

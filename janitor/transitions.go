@@ -42,6 +42,7 @@ func (p *pass) next(ctx context.Context, f found) reader {
 		}
 		return r.then
 	case sweep:
+		p.adaptLookAhead(f)
 		r.left = f.blocks
 		if f.event == otherRuleMet {
 			return blocks{r.companion, dueRows, "", f.met, r}
@@ -69,17 +70,19 @@ func (p *pass) next(ctx context.Context, f found) reader {
 }
 
 // adaptLookAhead sets how many rows the next window spans, if that is not for the pace to say: as
-// many as are read in the time that a batch may take, while few of them are due.
+// many as are read in the time that a batch may take, while next to none of them is due. To list rows and
+// pick them takes several times as long as one DELETE of them.
 func (p *pass) adaptLookAhead(f found) {
 	goal, took := p.batcher.pace.goal, p.batcher.lastTook-p.batcher.overhead(p.batcher.lastTook)
 	switch {
-	case p.lookAhead <= p.batcher.largest():
-	case f.deleted > f.scanned/4:
+	case p.lookAhead == 0: // it reads what is due
+	case f.deleted > f.scanned/100:
 		p.lookAhead = scanRows
 	case took > goal:
 		p.lookAhead = max(1, int(float64(p.lookAhead)*float64(goal)/float64(took)))
 	case took < goal*2/3:
-		p.lookAhead = min(p.lookAhead+p.lookAhead/2, sparseRows)
+		read := max(p.lookAhead, p.batcher.largest())
+		p.lookAhead = min(read+read/2, max(read, sparseRows))
 	}
 }
 
