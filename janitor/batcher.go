@@ -140,7 +140,7 @@ func (b *batcher) send(ctx context.Context, queries ...query) error {
 func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err error) {
 	queries := append(b.attached(w.parts...), w.queries...)
 	if w.most > 0 { // else it deletes nothing
-		queries = append(queries, b.session.effects.unchanged(b.session.oid, w.parts))
+		queries = append(queries, b.session.effects.atEnd(w.parts)...)
 	}
 	for try := 1; ; try++ {
 		if err := b.ready(ctx); err != nil {

@@ -91,11 +91,7 @@ func (r *run) readColumns(ctx context.Context) error {
 		return nil
 	}
 	types := map[string]string{}
-	var name, typed string
-	queries := []query{{statement("columns"), pgx.NamedArgs{"oid": r.session.oid}, func(rows pgx.Rows) error {
-		_, err := pgx.ForEachRow(rows, []any{&name, &typed}, func() error { types[name] = typed; return nil })
-		return err
-	}}}
+	queries := []query{r.typesQuery(types)}
 	if r.TimestampZone != nil {
 		queries = append(queries, query{statement("zone"), pgx.NamedArgs{"zone": r.TimestampZone.String()}, ignored})
 	}
@@ -104,6 +100,21 @@ func (r *run) readColumns(ctx context.Context) error {
 	} else if err != nil {
 		return fmt.Errorf("look at the columns of %s: %w", r.Table.Sanitize(), err)
 	}
+	return r.learnKinds(types)
+}
+
+// typesQuery finds the types of the table's columns, as format_type writes them.
+func (r *run) typesQuery(types map[string]string) query {
+	var name, typed string
+	return query{statement("columns"), pgx.NamedArgs{"oid": r.session.oid}, func(rows pgx.Rows) error {
+		clear(types)
+		_, err := pgx.ForEachRow(rows, []any{&name, &typed}, func() error { types[name] = typed; return nil })
+		return err
+	}}
+}
+
+// learnKinds sets what kinds the columns are by their types.
+func (r *run) learnKinds(types map[string]string) error {
 	for _, c := range []*column{&r.columns.expires, &r.columns.revokedAt} {
 		if c.name == "" {
 			continue

@@ -9,29 +9,45 @@ import (
 
 // effects is what acts on a DELETE, of the table and of each of its partitions, as marks that change with it. Whether the
 // janitor may delete from a table at all, and how, hangs on that, so no batch commits after it has changed.
-type effects map[int64]int64
+type effects struct {
+	table pgx.NamedArgs   // its oid, its name, and the columns that the rules read
+	marks map[int64]int64 // by the oid of the table or the partition
+	wait  bool            // triggers may wait for the commit
+}
+
+func newEffects(oid int64, table pgx.Identifier, c Columns) effects {
+	return effects{table: pgx.NamedArgs{"oid": oid, "table": table.Sanitize(), "columns": c.names()}}
+}
 
 // errEffectsChanged ends the run: the next one finds out anew what the table is.
-var errEffectsChanged = errors.New("the triggers, foreign keys, rules or row security of the table have changed during the run; the next run checks them first")
+var errEffectsChanged = errors.New("the table has changed during the run: its name, its columns, triggers, foreign keys, rules or row security; the next run checks it first")
 
-func (e *effects) query(oid int64) query {
+func (e *effects) query() query {
 	text := render("effects", nil, pieces{"mark": statement("effects_mark")})
-	return query{text, pgx.NamedArgs{"oid": oid}, func(rows pgx.Rows) error {
-		*e = effects{}
+	return query{text, e.table, func(rows pgx.Rows) error {
+		e.marks = map[int64]int64{}
 		var relation, mark int64
 		_, err := pgx.ForEachRow(rows, []any{&relation, &mark}, func() error {
-			(*e)[relation] = mark
+			e.marks[relation] = mark
 			return nil
 		})
 		return err
 	}}
 }
 
-// unchanged is the query with which a batch ends that deletes from these parts of a table; none = from any.
-func (e effects) unchanged(oid int64, parts []heapPart) query {
-	oids, marks := []int64{oid}, []int64{e[oid]}
+// atEnd is the queries with which a batch ends that deletes from these parts of a table; none = from any.
+func (e effects) atEnd(parts []heapPart) []query {
+	if e.wait {
+		return []query{{statement("fire_deferred"), nil, ignored}, e.unchanged(parts)}
+	}
+	return []query{e.unchanged(parts)}
+}
+
+func (e effects) unchanged(parts []heapPart) query {
+	oid := e.table["oid"].(int64)
+	oids, marks := []int64{oid}, []int64{e.marks[oid]}
 	add := func(relation int64) {
-		if mark, known := e[relation]; known && relation != oid {
+		if mark, known := e.marks[relation]; known && relation != oid {
 			oids, marks = append(oids, relation), append(marks, mark)
 		}
 	}
@@ -39,12 +55,12 @@ func (e effects) unchanged(oid int64, parts []heapPart) query {
 		add(part.oid)
 	}
 	if len(parts) == 0 {
-		for relation := range e {
+		for relation := range e.marks {
 			add(relation)
 		}
 	}
 	text := render("effects_unchanged", nil, pieces{"mark": statement("effects_mark")})
-	return query{text, pgx.NamedArgs{"oid": oid, "oids": oids, "marks": marks}, into(new(bool))}
+	return query{text, with(e.table, "oids", oids, "marks", marks), into(new(bool))}
 }
 
 // effectsChanged reports whether a batch ended for effects_unchanged.sql. The word stands in the message in any language.

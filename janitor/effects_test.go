@@ -21,6 +21,11 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 	}{
 		{name: "a cascade", sql: fmt.Sprintf(family, "CASCADE")},
 		{name: "a default", sql: fmt.Sprintf(family, "SET DEFAULT")},
+		{name: "a type", sql: `SET TimeZone = 'America/Los_Angeles'; ALTER TABLE refresh_tokens ALTER expires_at TYPE timestamp`},
+		{name: "a type, in a sweep", sql: `SET TimeZone = 'America/Los_Angeles'; ALTER TABLE refresh_tokens ALTER expires_at TYPE timestamp`, setUp: func(tab *table, _ *Settings) {
+			tab.tune = func(r *run) { r.tuning.sweepAfter, r.tuning.dense = 100, 1 }
+		}},
+		{name: "other columns of these names", sql: `ALTER TABLE refresh_tokens RENAME expires_at TO was; ALTER TABLE refresh_tokens RENAME created_at TO expires_at; ALTER TABLE refresh_tokens RENAME was TO created_at`},
 		{name: "row security without a policy", sql: `ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY`, setUp: func(tab *table, _ *Settings) {
 			tab.as(`DELETE, SELECT, UPDATE, INSERT ON refresh_tokens`)
 		}},
@@ -57,7 +62,7 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 				}
 			}
 			res, err := tab.runAt(t.Context(), noon, s)
-			failed(t, "run", res, err, StopError, "have changed during the run")
+			failed(t, "run", res, err, StopError, "has changed during the run")
 			if !came || res.Deleted.Expired < 300 || res.Deleted.Expired > 4000 {
 				t.Errorf("deleted %+v", res.Deleted)
 			}
@@ -66,6 +71,36 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 			}
 			if n := 0; beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens WHERE token_hash IN ('last', 'live')`).Scan(&n) != nil || n != 2 {
 				t.Errorf("%d of the last row and the live one are left", n)
+			}
+		})
+	}
+}
+
+// A run deletes from the table that it has looked at, not from one that comes to have its name.
+func TestAnotherTableOfTheNameInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, goes string }{
+		{"renamed", `ALTER TABLE refresh_tokens RENAME TO tokens_before`},
+		{"dropped", `DROP TABLE refresh_tokens`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			s.fixWindows(100)
+			tab.fill(5000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.exec(`CREATE TABLE other (LIKE refresh_tokens INCLUDING ALL)`)
+			tab.exec(`INSERT INTO other SELECT * FROM refresh_tokens`)
+			beside, came := tab.other(), false
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired >= 300 && !came {
+					came = true
+					beside.exec(`BEGIN; ` + c.goes + `; ALTER TABLE other RENAME TO refresh_tokens; COMMIT`)
+				}
+			}
+			res, err := tab.runAt(t.Context(), noon, s)
+			failed(t, "run", res, err, StopError, "has changed during the run")
+			if n := int64(0); beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens`).Scan(&n) != nil || n != 5000 {
+				t.Errorf("%d rows of the other table are left of 5000", n)
 			}
 		})
 	}

@@ -98,7 +98,7 @@ func newRun(conn *pgx.Conn, s Settings) *run {
 		batcher:  newBatcher(s, session),
 		columns:  s.Columns.of(),
 		seen:     seen{ranges: map[Reason]Range{}, overdue: map[Reason]Overdue{}},
-		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable, scannedBlocks: scannedBlocks, lookAhead: scanRows},
+		tuning:   tuning{sweepAfter: sweepAfter, dense: dense, fewTied: fewTied, smallTable: smallTable, scannedBlocks: scannedBlocks, lookAhead: scanRows, checkEvery: checkEvery},
 	}
 }
 
@@ -141,114 +141,6 @@ func (r *run) run(ctx context.Context) error {
 	}
 	if nothingLeft && wasStopped {
 		return nil // the budget ended with the work
-	}
-	return err
-}
-
-// plan decides which index each of the two passes follows, and how far.
-func (r *run) plan(ctx context.Context) error {
-	if err := r.readColumns(ctx); err != nil {
-		return err
-	}
-	if err := r.readCluster(ctx); err != nil {
-		return err
-	}
-	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
-	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
-	var known facts
-	var plans, plansByAge planTexts
-	queries := []query{
-		known.query(r.session.oid),
-		r.session.effects.query(r.session.oid),
-		known.keys.query(r.session.oid),
-		r.heap.query(r.batcher),
-	}
-	queries = append(queries, expired.explain(expired.cursor.at, &plans)...)
-	var byAge *pass // nil = there is no rule for revoked rows
-	if r.columns.revoked != "" {
-		byAge = r.newPass(Revoked, revokedAt, revokedAt.kind.earliest(), revokedAt.kind.cutoff(cutoffs.Revoked))
-		queries = append(queries, byAge.explain(byAge.cursor.at, &plansByAge)...)
-	}
-	if err := r.batcher.ask(ctx, queries...); err != nil {
-		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
-	}
-	if err := expired.followsIndex(plans); err != nil {
-		return err
-	}
-	if r.session.cluster == nil {
-		r.family = newFamily(r.batcher, r.columns, known.keys, r.heap.total <= r.tuning.scannedBlocks, r.columns.args(cutoffs))
-	}
-	if err := r.requirePlausible(ctx); err != nil {
-		return err
-	}
-	if err := r.begin(ctx, expired, known); err != nil {
-		return err
-	}
-	if byAge == nil {
-		return nil
-	}
-	return r.planRevoked(ctx, expired, byAge, byAge.followsIndex(plansByAge), known)
-}
-
-// newPass is a pass over the index on key, from one key to another.
-func (r *run) newPass(reason Reason, key column, from, until string) *pass {
-	sql, cutoffs := statementsFor(r.Table, r.columns, reason, key), r.columns.args(r.clocks.cutoffs)
-	picker := &picker{reason: reason, sql: sql.pick, args: cutoffs, trigger: r.triggerPath(), batcher: r.batcher}
-	deleter := r.newDeleter(reason, key, &sql, picker)
-	p := &pass{
-		scan: &scan{
-			reason:    reason,
-			key:       key,
-			until:     until,
-			sql:       sql,
-			columns:   r.columns,
-			cutoffs:   cutoffs,
-			heap:      &r.heap,
-			deleter:   deleter,
-			batcher:   r.batcher,
-			fewTied:   r.tuning.fewTied,
-			edgeGuess: r.session.cluster.newEdgeGuess(r.Table, r.columns, reason, key),
-		},
-		ordered:  key == r.columns.ages(reason),
-		cursor:   startAt(from),
-		density:  density{sampleAfter: never, enough: r.tuning.dense},
-		estimate: -1,
-		observe:  r.tuning.observe,
-	}
-	p.reader = p.at(from)
-	return p
-}
-
-// begin prepares a pass whose index is known.
-func (r *run) begin(ctx context.Context, p *pass, f facts) (err error) {
-	r.passes = append(r.passes, p)
-	picker := p.deleter.picker
-	p.deleter.hasDeleteTrigger, picker.hasDeleteTrigger = f.hasDeleteTrigger, f.hasDeleteTrigger
-	p.deleter.hasEffects = f.hasEffects
-	picker.cannotSkipLocked = !f.mayUpdate
-	picker.direct = map[int64]direct{}
-	for _, part := range r.heap.direct {
-		picker.direct[part.oid] = direct{part, pickStatements(part.table, r.columns.rule(p.reason))}
-	}
-	if p.deleter.family = r.family; r.family != nil {
-		r.family.pickers[p.reason] = picker
-	}
-	if p.ordered {
-		if err = p.skipTo(ctx, r.Floors[p.reason]); err != nil {
-			return err
-		}
-	} else {
-		p.lookAhead = r.tuning.lookAhead // what is due is rare among what it reads
-	}
-	sampleFirst := false
-	if p.maySweep() {
-		p.density.sampleAfter = r.tuning.sweepAfter
-		if sampleFirst = r.batcher.planningWeighs(); sampleFirst {
-			p.density.sampleAfter = 0 // a window takes longer than a sample
-		}
-	}
-	if p.ordered && !sampleFirst {
-		p.estimate, err = p.estimated(ctx, p.cursor.at)
 	}
 	return err
 }

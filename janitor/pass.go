@@ -23,7 +23,12 @@ type pass struct {
 	observe  func(from reader, what event, to reader)
 
 	indexChecked time.Time
+	checkEvery   time.Duration // the index, at the least
 }
+
+// checkEvery is how long a pass may follow an index before it looks whether that is still there: a look takes a
+// millisecond.
+const checkEvery = 5 * time.Second
 
 // missed is whether due rows may have been missed, and what was done about it.
 type missed struct {
@@ -36,6 +41,7 @@ type tuning struct {
 	sweepAfter, dense, fewTied, smallTable int64
 	scannedBlocks                          int64
 	lookAhead                              int // rows of the first windows of a pass among live rows
+	checkEvery                             time.Duration
 	observe                                func(from reader, what event, to reader)
 }
 
@@ -197,8 +203,10 @@ func (p *pass) advance(ctx context.Context, f found) error {
 	before := p.reader
 	p.reader = p.next(ctx, f)
 	p.noteTransition(before, f.event)
-	// A batch that is much too slow may have lost its index.
-	if p.batcher.lastTook > 2*p.batcher.pace.goal && time.Since(p.indexChecked) > time.Second {
+	// A batch that is much too slow may have lost its index. Of a small table it is not slow for that, and
+	// reads the whole all the same.
+	unchecked := time.Since(p.indexChecked)
+	if p.batcher.lastTook > 2*p.batcher.pace.goal && unchecked > time.Second || unchecked > p.checkEvery {
 		if err := p.checkIndex(ctx); err != nil {
 			return err
 		}

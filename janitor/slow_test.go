@@ -7,16 +7,33 @@ import (
 )
 
 // slow makes a trigger that takes its time for each row whose hash begins with "slow".
-func (tab *table) slow(each time.Duration) {
+func (tab *table) slow(each time.Duration) { tab.slowAt("", each) }
+
+// slowAt is slow, with a trigger that is a constraint or none, and may wait for the commit.
+func (tab *table) slowAt(deferrable string, each time.Duration) {
 	tab.t.Helper()
+	constraint := ""
+	if deferrable != "" {
+		constraint = "CONSTRAINT"
+	}
 	tab.exec(fmt.Sprintf(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF OLD.token_hash LIKE 'slow%%' THEN PERFORM pg_sleep(%f); END IF; RETURN NULL; END $$`, each.Seconds()))
-	tab.exec(`CREATE TRIGGER slow AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
+	tab.exec(`CREATE ` + constraint + ` TRIGGER slow AFTER DELETE ON refresh_tokens ` + deferrable + ` FOR EACH ROW EXECUTE FUNCTION slow()`)
 }
 
 // A row that takes longer than a statement may is left, counted and told, and the rest goes.
 func TestSlowRowsAreLeft(t *testing.T) {
 	t.Parallel()
+	for _, deferrable := range []string{"", "DEFERRABLE INITIALLY DEFERRED"} {
+		t.Run("trigger "+deferrable, func(t *testing.T) {
+			t.Parallel()
+			slowRowsAreLeft(t, deferrable)
+		})
+	}
+}
+
+func slowRowsAreLeft(t *testing.T, deferrable string) {
+	t.Helper()
 	tab, s := newTable(t), settings()
 	const due = 3000
 	tab.insert(
@@ -25,7 +42,7 @@ func TestSlowRowsAreLeft(t *testing.T) {
 		token{name: "slow, too", expires: at(-2*time.Hour - 20*time.Minute)},
 		token{name: "slow, revoked", expires: at(week), revoked: true, revokedAt: at(-2 * week)})
 	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
-	tab.slow(3 * time.Second)
+	tab.slowAt(deferrable, 3*time.Second)
 	s.StatementTimeout = time.Second
 	res := expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Slow: 3}}.of(t, "run", tab.run(s))
 	if res.BatchesTimedOut == 0 {

@@ -103,12 +103,25 @@ func TestDeletionMovesRows(t *testing.T) {
 // An index that is dropped during a run ends it, with the reason: each batch would read the table.
 func TestIndexDroppedInTheMiddle(t *testing.T) {
 	t.Parallel()
+	t.Run("slow", func(t *testing.T) {
+		t.Parallel()
+		indexDropped(t, time.Millisecond, checkEvery) // every batch is much too slow
+	})
+	t.Run("none the slower", func(t *testing.T) {
+		t.Parallel()
+		indexDropped(t, time.Minute, time.Millisecond)
+	})
+}
+
+func indexDropped(t *testing.T, goal, every time.Duration) {
+	t.Helper()
 	tab, s := newTable(t), settings()
+	tab.tune = func(r *run) { r.tuning.checkEvery = every }
 	tab.fill(20_000, spread(-2*time.Hour, -time.Second), "false", "NULL")
 	tab.fill(20_000, spread(week, time.Second), "false", "NULL")
 	beside, dropped := tab.other(), false
-	s.BatchMaxRows, s.BatchGoal = 100, time.Millisecond // every batch is much too slow
-	s.MaxRunTime = time.Hour                            // so that it does not sweep
+	s.BatchMaxRows, s.BatchGoal = 100, goal
+	s.MaxRunTime = time.Hour // so that it does not sweep
 	s.OnBatch = func(b Batch) {
 		if b.Done.Expired >= 1000 && !dropped {
 			dropped = true

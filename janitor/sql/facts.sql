@@ -1,7 +1,7 @@
 -- What a run has to know of the table beforehand: whether a DELETE may silently keep a row (by a row trigger
 -- BEFORE DELETE that returns NULL, or by a rule ON DELETE, of the table or of a partition), whether it may do
--- more than delete rows (by any trigger, or a foreign key with an action), and whether this role may skip
--- locked rows, which takes the right to UPDATE a column.
+-- more than delete rows (by any trigger, or a foreign key with an action), whether triggers of the database may
+-- wait for the commit, and whether this role may skip locked rows, which takes the right to UPDATE a column.
 --
 -- Lock: none on the table. Index: the catalogue's own.
 WITH RECURSIVE tree (oid) AS (
@@ -17,4 +17,5 @@ SELECT -- 11: FOR EACH ROW (1), BEFORE (2), DELETE (8)
                  JOIN tree ON tgrelid = tree.oid
                  LEFT JOIN pg_constraint ON pg_constraint.oid = tgconstraint AND contype = 'f'
                 WHERE tgtype & 8 = 8 AND tgenabled <> 'D' AND confdeltype IS DISTINCT FROM 'a' AND confdeltype IS DISTINCT FROM 'r') AS has_effects,
+       EXISTS (SELECT FROM pg_trigger WHERE tgdeferrable AND tgenabled <> 'D') AS has_deferrable,
        has_any_column_privilege(:'oid'::oid, 'UPDATE') AS may_update;
