@@ -6,12 +6,15 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
+	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/status"
 	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/text"
 	"github.com/hyphagraph/token-janitor/janitor"
 	"github.com/hyphagraph/token-janitor/metrics"
@@ -88,6 +91,51 @@ func TestReferenceMetrics(t *testing.T) {
 	slices.Sort(exported)
 	if len(exported) == 0 || !slices.Equal(told, exported) {
 		t.Errorf("metrics in %s:\n%s\nthere are:\n%s", reference, strings.Join(told, "\n"), strings.Join(exported, "\n"))
+	}
+}
+
+// TestReferenceStatus: every field of /status.json is there, and none that is not.
+func TestReferenceStatus(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(readPage(t, reference), "`/status.json` holds the following")
+	section, _, _ = strings.Cut(section, "\n## ")
+	told := map[string]bool{}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			told[m[1]] = true
+		}
+	}
+	var walk func(path string, of reflect.Type)
+	walk = func(path string, of reflect.Type) {
+		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+			if of.Kind() == reflect.Slice {
+				path += "[]"
+			}
+			of = of.Elem()
+		}
+		if of.Kind() == reflect.Struct && of != reflect.TypeFor[time.Time]() {
+			for i := range of.NumField() {
+				if of.Field(i).Anonymous {
+					walk(path, of.Field(i).Type)
+				} else if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name != "" {
+					walk(strings.TrimPrefix(path+"."+name, "."), of.Field(i).Type)
+				}
+			}
+			delete(told, path)
+			return
+		}
+		if !told[path] {
+			t.Errorf("%s says nothing of %s in /status.json", reference, path)
+		}
+		delete(told, path)
+	}
+	walk("", reflect.TypeFor[status.Status]())
+	for path := range told {
+		t.Errorf("%s tells of %s, which is not in /status.json", reference, path)
 	}
 }
 
