@@ -160,7 +160,7 @@ func TestStatementsAreCancelled(t *testing.T) {
 	tab.exec(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF OLD.expires_at > '` + at(-2*time.Hour-1000*time.Second) + `' THEN PERFORM pg_sleep(1); END IF; RETURN NULL; END $$`)
 	tab.exec(`CREATE TRIGGER slow AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION slow()`)
-	s.StatementTimeout, s.BatchMaxRows = 200*time.Millisecond, 100
+	s.StatementTimeout, s.BatchMaxRows = 500*time.Millisecond, 100
 	res, err := tab.runAt(t.Context(), noon, s)
 	if res.StopReason != StopError {
 		t.Errorf("stopped by %s, want %s", res.StopReason, StopError)
