@@ -233,6 +233,26 @@ func postmaster(t *testing.T, s *Server) int {
 	return numbers(string(text))[0]
 }
 
+// Where no folder lies in memory, or one without room, the next takes its place, and what df says of it is nobody's answer.
+func TestNoRoomInMemory(t *testing.T) {
+	for name, df := range map[string]string{
+		"not there": "echo 'df: /dev/shm: No such file or directory' >&2; exit 1",
+		"no room":   "echo Filesystem; echo shm 65536 0 65536 0% /dev/shm",
+	} {
+		t.Run(name, func(t *testing.T) {
+			tools := openDir(t)
+			if err := os.WriteFile(filepath.Join(tools, "df"), []byte("#!/bin/sh\n"+df+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+			s := start(t)
+			if strings.HasPrefix(s.dir, "/dev/shm/") {
+				t.Errorf("its files are in %s", s.dir)
+			}
+		})
+	}
+}
+
 // openDir is a new folder that the server's user can write in; t.TempDir is closed to it.
 func openDir(t *testing.T) string {
 	t.Helper()

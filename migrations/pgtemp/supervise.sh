@@ -15,7 +15,7 @@ shift 4
 
 # The first folder that this user can write in; one in memory only if it has room for what tests make.
 for parent; do
-	[ "$parent" != /dev/shm ] || [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -ge 4000000 ] || continue
+	[ "$parent" != /dev/shm ] || [ "$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $4 }')" -ge 4000000 ] 2>/dev/null || continue
 	dir=$(mktemp -d "$parent/pgtemp.XXXXXX" 2>/dev/null) && break
 done
 if [ -z "$dir" ]; then
