@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -27,7 +26,7 @@ type pages struct {
 func newPages(s *service) *pages {
 	program := status.Program{Build: describe(build())}
 	for _, f := range s.InForce() {
-		if f.Flag == "--database-url" && f.Value == "" && s.DatabaseURLFile == "" && os.Getenv("DATABASE_URL") != "" {
+		if f.Flag == "--database-url" && s.Database.FromVariable() {
 			f.Value = "that of DATABASE_URL, not shown"
 		}
 		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
