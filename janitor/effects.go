@@ -10,13 +10,14 @@ import (
 // effects is what acts on a DELETE, of the table and of each of its partitions, as marks that change with it. Whether the
 // janitor may delete from a table at all, and how, hangs on that, so no batch commits after it has changed.
 type effects struct {
-	table pgx.NamedArgs   // its oid, its name, and the columns that the rules read
+	oid   int64           // of the table
+	table pgx.NamedArgs   // the same, its name, and the columns that the rules read
 	marks map[int64]int64 // by the oid of the table or the partition
 	wait  bool            // triggers may wait for the commit
 }
 
 func newEffects(oid int64, table pgx.Identifier, c Columns) effects {
-	return effects{table: pgx.NamedArgs{"oid": oid, "table": table.Sanitize(), "columns": c.names()}}
+	return effects{oid: oid, table: pgx.NamedArgs{"oid": oid, "table": table.Sanitize(), "columns": c.names()}}
 }
 
 // errEffectsChanged ends the run: the next one finds out anew what the table is.
@@ -44,10 +45,9 @@ func (e effects) atEnd(parts []heapPart) []query {
 }
 
 func (e effects) unchanged(parts []heapPart) query {
-	oid := e.table["oid"].(int64)
-	oids, marks := []int64{oid}, []int64{e.marks[oid]}
+	oids, marks := []int64{e.oid}, []int64{e.marks[e.oid]}
 	add := func(relation int64) {
-		if mark, known := e.marks[relation]; known && relation != oid {
+		if mark, known := e.marks[relation]; known && relation != e.oid {
 			oids, marks = append(oids, relation), append(marks, mark)
 		}
 	}

@@ -27,7 +27,7 @@ type pass struct {
 }
 
 // checkEvery is how long a pass may follow an index before it looks whether that is still there: a look takes a
-// millisecond.
+// millisecond, and of hundreds of partitions so long that it comes less often.
 const checkEvery = 5 * time.Second
 
 // missed is whether due rows may have been missed, and what was done about it.
@@ -206,7 +206,7 @@ func (p *pass) advance(ctx context.Context, f found) error {
 	// A batch that is much too slow may have lost its index. Of a small table it is not slow for that, and
 	// reads the whole all the same.
 	unchecked := time.Since(p.indexChecked)
-	if p.batcher.lastTook > 2*p.batcher.pace.goal && unchecked > time.Second || unchecked > p.checkEvery {
+	if p.batcher.lastTook > 2*p.batcher.pace.goal && unchecked > time.Second || unchecked > max(p.checkEvery, 100*p.batcher.session.planning) {
 		if err := p.checkIndex(ctx); err != nil {
 			return err
 		}

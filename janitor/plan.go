@@ -38,7 +38,11 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.batcher.ask(ctx, queries...); err != nil {
 		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
 	}
-	if before := r.columns; r.learnKinds(types) != nil || r.columns != before {
+	before := r.columns
+	if err := r.learnKinds(types); err != nil {
+		return err
+	}
+	if r.columns != before {
 		return errEffectsChanged
 	}
 	if err := expired.followsIndex(plans); err != nil {
@@ -85,7 +89,7 @@ func (r *run) newPass(reason Reason, key column, from, until string) *pass {
 		observe:  r.tuning.observe,
 
 		indexChecked: time.Now(), // as good as
-		checkEvery:   max(r.tuning.checkEvery, 100*r.batcher.session.planning),
+		checkEvery:   r.tuning.checkEvery,
 	}
 	p.reader = p.at(from)
 	return p
