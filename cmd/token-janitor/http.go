@@ -26,9 +26,6 @@ type pages struct {
 func newPages(s *service) *pages {
 	program := status.Program{Build: describe(build())}
 	for _, f := range s.InForce() {
-		if f.Flag == "--database-url" && s.Database.FromVariable() {
-			f.Value = "that of DATABASE_URL, not shown"
-		}
 		program.Settings = append(program.Settings, status.Setting{Flag: f.Flag, Value: f.Value, Default: f.Default, Meaning: f.Meaning})
 	}
 	if s.TokenLifetime > s.RevokedStays() {

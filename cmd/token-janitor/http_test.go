@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hyphagraph/token-janitor/cmd/token-janitor/internal/config"
 )
 
 // TestHTTPLimits: whoever talks to the daemon gets what is meant to be seen, and cannot hold it busy.
@@ -58,30 +56,5 @@ func TestHTTPLimits(t *testing.T) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
 		})
-	}
-}
-
-// The page says where the URL comes from, and never the URL.
-func TestPageSaysWhereTheURLComesFrom(t *testing.T) {
-	t.Parallel()
-	const told = "that of DATABASE_URL, not shown"
-	for _, c := range []struct {
-		flags []string
-		want  bool
-	}{
-		{nil, true},
-		{[]string{"--database-url=postgres://ada:hush@127.0.0.1/app"}, false},
-		{[]string{"--database-url-file=/run/secrets/url"}, false},
-	} {
-		cfg, err := config.Parse(config.Program{Args: c.flags, Environ: []string{"DATABASE_URL=postgres://ada:hush@db.internal/app"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := testService(t, io.Discard)
-		s.Config = cfg
-		served := page(t, s, "/status.json")
-		if strings.Contains(served, told) != c.want || strings.Contains(served, "hush") || strings.Contains(served, "db.internal") {
-			t.Errorf("%v: %s", c.flags, served)
-		}
 	}
 }

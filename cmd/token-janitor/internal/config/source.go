@@ -7,8 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const databaseURL = "DATABASE_URL"
-
 // Source is where the URL of the database comes from: the flag, a file or DATABASE_URL. Where
 // it is none of them, the PG* of libpq say it all.
 type Source struct {
@@ -36,14 +34,11 @@ func newSource(flag, file string, getenv func(string) string) (Source, error) {
 	if file != "" {
 		return Source{"--database-url-file", "", file, getenv}, nil
 	}
-	if url, err = CleanDatabaseURL(getenv(databaseURL)); err != nil {
-		return Source{}, fmt.Errorf("%s: %w", databaseURL, err)
+	if url, err = CleanDatabaseURL(getenv("DATABASE_URL")); err != nil {
+		return Source{}, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	return Source{databaseURL, url, "", getenv}, nil
+	return Source{"DATABASE_URL", url, "", getenv}, nil
 }
-
-// FromVariable says whether it is DATABASE_URL that gives the URL.
-func (s Source) FromVariable() bool { return s.name == databaseURL && s.url != "" }
 
 // Given says whether anybody said where the database is, if only by libpq's variables.
 func (s Source) Given() bool {
