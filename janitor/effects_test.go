@@ -76,6 +76,37 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 	}
 }
 
+// A batch that has waited for such a change sees it, whatever the role's default of isolation is.
+func TestEffectsThatABatchWaitsFor(t *testing.T) {
+	t.Parallel()
+	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			s.fixWindows(100)
+			s.LockTimeout = 10 * time.Second
+			tab.exec(`ALTER TABLE refresh_tokens ADD parent_id uuid`)
+			tab.exec(`CREATE INDEX ON refresh_tokens (parent_id)`)
+			tab.fill(5000, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.insert(token{name: "live", expires: at(week)})
+			tab.exec(`UPDATE refresh_tokens SET parent_id = (SELECT id FROM refresh_tokens ORDER BY expires_at OFFSET 350 LIMIT 1) WHERE token_hash = 'live'`)
+			tab.exec(`SET default_transaction_isolation = '` + isolation + `'`)
+			var done <-chan struct{}
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired >= 300 && done == nil {
+					done = tab.afterWait(tab.hold(`ALTER TABLE refresh_tokens ADD FOREIGN KEY (parent_id) REFERENCES refresh_tokens (id) ON DELETE CASCADE`), `COMMIT`)
+				}
+			}
+			res, err := tab.runAt(t.Context(), noon, s)
+			failed(t, "run", res, err, StopError, "has changed during the run")
+			<-done
+			if tab.count("token_hash = 'live'") != 1 {
+				t.Error("the live token is gone")
+			}
+		})
+	}
+}
+
 // A run deletes from the table that it has looked at, not from one that comes to have its name.
 func TestAnotherTableOfTheNameInTheMiddle(t *testing.T) {
 	t.Parallel()

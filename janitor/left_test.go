@@ -282,30 +282,55 @@ func TestTableLockedByAPreparedTransaction(t *testing.T) {
 	}
 }
 
-func TestSerializationFailuresAreRetried(t *testing.T) {
+// A row that is prolonged while a batch waits for it stays, and the others go, whatever the role's default of isolation is.
+func TestProlongedMeanwhile(t *testing.T) {
 	t.Parallel()
-	tab, s := newTable(t), settings()
-	tab.insert(token{name: "prolonged", expires: at(-2 * time.Hour)}, token{name: "expired", expires: at(-3 * time.Hour)})
-	tab.exec(`SET default_transaction_isolation = 'repeatable read'`)
-	api := tab.hold(`UPDATE refresh_tokens SET expires_at = '` + at(week) + `' WHERE token_hash = 'prolonged'`)
-	watch := &table{Conn: connect(t, tab.url), t: t}
-	s.LockTimeout = time.Minute
-	s.StatementTimeout = time.Minute
-	done := make(chan struct{})
+	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
+		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.insert(token{name: "prolonged", expires: at(-2 * time.Hour)}, token{name: "expired", expires: at(-3 * time.Hour)})
+			tab.exec(`SET default_transaction_isolation = '` + isolation + `'`)
+			api := tab.hold(`UPDATE refresh_tokens SET expires_at = '` + at(week) + `' WHERE token_hash = 'prolonged'`)
+			s.LockTimeout, s.StatementTimeout = 10*time.Second, time.Minute
+			done := tab.afterWait(api, `COMMIT`)
+			expect{stop: StopDrained, deleted: Counts{Expired: 1}}.of(t, "run", tab.run(s))
+			<-done
+			tab.survive("prolonged")
+			var now string
+			if err := tab.QueryRow(t.Context(), `SHOW transaction_isolation`).Scan(&now); err != nil || now != isolation {
+				t.Errorf("after the run: %s, %v", now, err)
+			}
+		})
+	}
+}
+
+// afterWait has another session do something once the table's own waits for a lock. The channel is closed after that.
+func (tab *table) afterWait(other *table, sql string) <-chan struct{} {
+	watch, pid, done := tab.other(), int64(tab.PgConn().PID()), make(chan struct{})
 	go func() {
 		defer close(done)
-		for waiting := false; !waiting && t.Context().Err() == nil; {
-			_ = watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, int64(tab.PgConn().PID())).Scan(&waiting)
+		for waiting := false; !waiting && tab.t.Context().Err() == nil; {
+			_ = watch.QueryRow(tab.t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1::bigint)`, pid).Scan(&waiting)
 		}
-		_, _ = api.Exec(context.Background(), `COMMIT`)
+		_, _ = other.Exec(context.Background(), sql)
 	}()
-	s.LockTimeout = 200 * time.Millisecond // also bounds the pause before the retry
-	res := tab.run(s)
-	<-done
-	if res.Deleted.Expired != 1 {
-		t.Errorf("run: %+v", res)
+	return done
+}
+
+// What a trigger raises as a server does that chose another transaction is tried again.
+func TestSerializationFailuresAreRetried(t *testing.T) {
+	t.Parallel()
+	tab := newTable(t)
+	tab.insert(token{name: "expired", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+	tab.exec(`CREATE SEQUENCE tries`)
+	tab.exec(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF nextval('tries') < 3 THEN RAISE serialization_failure; END IF; RETURN NULL; END $$`)
+	tab.exec(`CREATE TRIGGER lose AFTER DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION lose()`)
+	expect{stop: StopDrained, deleted: Counts{Expired: 1}}.of(t, "run", tab.run(settings()))
+	if tab.count("(SELECT last_value FROM tries) = 3") != 1 {
+		t.Error("it did not take three tries")
 	}
-	tab.survive("prolonged")
+	tab.survive("live")
 }
 
 func TestStatementTimeoutCutsTheWindow(t *testing.T) {

@@ -75,7 +75,7 @@ func plus(n *int64) func(pgx.Rows) error {
 	}
 }
 
-// exchange sends begin.sql and the queries as one transaction, in one round trip. The
+// exchange sends read_committed.sql, begin.sql and the queries as one transaction, in one round trip. The
 // transaction is the implicit one of a pipeline: it commits if all went well, and an
 // error needs no ROLLBACK. It returns stopped(StopOther) if another janitor holds the lock;
 // the queries have then changed nothing.
@@ -99,10 +99,10 @@ func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queri
 		"dry_run":           s.dryRun,
 	}, into(&hasLock, &s.alone.last.next, &s.alone.last.settled)}
 	if s.cluster != nil {
-		queries = slices.Concat([]query{{"BEGIN", nil, ignored}, begin}, s.cluster.settings(milliseconds(s.lockTimeout), milliseconds(limit)),
-			queries, []query{{"COMMIT", nil, ignored}})
+		queries = slices.Concat([]query{{"BEGIN ISOLATION LEVEL READ COMMITTED", nil, ignored}, begin},
+			s.cluster.settings(milliseconds(s.lockTimeout), milliseconds(limit)), queries, []query{{"COMMIT", nil, ignored}})
 	} else {
-		queries = append([]query{begin}, queries...)
+		queries = slices.Concat([]query{{statement("read_committed"), nil, ignored}, begin}, queries)
 	}
 	var pipeline pgx.Batch
 	for _, q := range queries {
