@@ -117,7 +117,7 @@ func TestTieInALargeHeap(t *testing.T) {
 	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
 	tab.fill(50_000, spread(week, time.Second), "false", "NULL")
 	tab.fill(100, constant(-2*time.Hour), "false", "NULL")
-	s.MaxRate, s.TokenLifetime = 1000, week
+	s.MaxRate, s.TokenLifetime, s.BatchGoal = 1000, week, time.Minute
 	res := tab.run(s)
 	expect{stop: StopDrained, deleted: Counts{Expired: 200}}.of(t, "run", res)
 	if n := res.Batches[Expired]; n > 8 {
