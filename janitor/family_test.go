@@ -138,7 +138,7 @@ func TestFamiliesGo(t *testing.T) {
 			tab.exec(`ANALYZE refresh_tokens`)
 			s.DryRun = true
 			would := tab.run(s).Would
-			s.DryRun, s.BatchMaxRows = false, 100
+			s.DryRun, s.BatchMaxRows, s.BatchGoal = false, 100, time.Minute
 			var told Counts
 			s.OnBatch = func(b Batch) { *told.of(b.Reason) += b.Rows }
 			res := tab.run(s)
@@ -257,7 +257,7 @@ func TestHeldRowKeepsItsFamily(t *testing.T) {
 			tab.key("parent_id", "")
 			tab.rotate(rotations{families: 10, length: 500, key: "parent_id"})
 			variant.hold(tab)
-			s.LockTimeout, s.BatchMaxRows = 10*time.Millisecond, 1000
+			s.LockTimeout, s.BatchMaxRows, s.BatchGoal = 10*time.Millisecond, 1000, time.Second
 			res := tab.run(s)
 			if res.Outcome != Partial || res.StopReason != StopLeft || res.Left != variant.left || res.Deleted.Expired != 5000-300 {
 				t.Errorf("run: %+v", res)

@@ -325,7 +325,7 @@ func TestLowRate(t *testing.T) {
 	t.Parallel()
 	tab, s := newTable(t), settings()
 	tab.fill(5000, spread(week, time.Second), "i % 1000 = 0", constant(-2*week))
-	s.MaxRate = 100
+	s.MaxRate, s.BatchGoal = 100, time.Minute
 	res := expect{stop: StopDrained, deleted: Counts{Revoked: 5}}.of(t, "run", tab.run(s))
 	if n := res.Batches[Revoked]; n > 6 {
 		t.Errorf("%d batches, at most 6 allowed", n)
