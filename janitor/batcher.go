@@ -44,8 +44,10 @@ type totals struct {
 	batches   map[Reason]int64
 	longest   time.Duration
 	shortest  time.Duration // 0 = there was none
-	timedOut  int64         // batches that the server ended for their length
+	timedOut  int64         // batches that the server, or a pooler, ended for their length
 	rested    map[Cause]time.Duration
+
+	reconnected int // times that a pooler ended the connection, and the run went on
 }
 
 // underWay is the pass whose batches these are, as OnBatch hears of it.
@@ -139,9 +141,10 @@ func (b *batcher) send(ctx context.Context, queries ...query) error {
 // serialization failure.
 func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err error) {
 	queries := append(b.attached(w.parts...), w.queries...)
-	if w.most > 0 { // else it deletes nothing
-		queries = append(queries, b.session.effects.atEnd(w.parts)...)
+	if w.most > 0 && b.session.effects.wait {
+		queries = append(queries, query{statement("fire_deferred"), nil, ignored})
 	}
+	queries = append(queries, b.session.effects.unchanged(w.parts))
 	for try := 1; ; try++ {
 		if err := b.ready(ctx); err != nil {
 			return 0, err
@@ -150,13 +153,13 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 		err = b.session.exchangeWithin(ctx, cmp.Or(w.within, b.StatementTimeout), queries...)
 		took = time.Since(b.began) - began
 		b.lastTook = took
-		if effectsChanged(err) {
-			err = errEffectsChanged
-		}
 		if err != nil {
 			*w.rows = 0 // what was read before the error is not committed
 			if b.session.inDoubt(err) {
-				b.totals.uncertain = w.most // unless its commit went through
+				b.totals.uncertain += w.most // unless its commit went through
+			}
+			if b.outlasted(ctx, err, took) {
+				err = errOutlasted
 			}
 		}
 		b.session.alone.note(*w.rows, err)

@@ -65,7 +65,7 @@ func (s *scan) empty(ctx context.Context, from, to string, within time.Duration)
 	}
 	var first *string
 	var setting string
-	err = s.batcher.session.exchangeWithin(ctx, within, query{s.sql.windowEdge, s.with("floor", from, "until", to, "rows", 0), into(&first, &setting)})
+	err = s.batcher.session.look(ctx, within, query{s.sql.windowEdge, s.with("floor", from, "until", to, "rows", 0), into(&first, &setting)})
 	switch {
 	case sqlState(err) != "":
 		return false, false, nil // it takes too long, or the table is locked

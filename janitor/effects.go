@@ -8,12 +8,13 @@ import (
 )
 
 // effects is what acts on a DELETE, of the table and of each of its partitions, as marks that change with it. Whether the
-// janitor may delete from a table at all, and how, hangs on that, so no batch commits after it has changed.
+// janitor may delete from a table at all, how, and whether it sees all rows hangs on that, so no batch commits, and nothing
+// that was read counts, after it has changed.
 type effects struct {
 	oid   int64           // of the table
 	table pgx.NamedArgs   // the same, its name, and the columns that the rules read
 	marks map[int64]int64 // by the oid of the table or the partition
-	wait  bool            // triggers may wait for the commit
+	wait  bool            // triggers may wait for the commit, where no statement_timeout holds
 }
 
 func newEffects(oid int64, table pgx.Identifier, c Columns) effects {
@@ -21,7 +22,7 @@ func newEffects(oid int64, table pgx.Identifier, c Columns) effects {
 }
 
 // errEffectsChanged ends the run: the next one finds out anew what the table is.
-var errEffectsChanged = errors.New("the table has changed during the run: its name, its columns, triggers, foreign keys, rules or row security; the next run checks it first")
+var errEffectsChanged = errors.New("the table has changed during the run: its name, its columns, what inherits from it, triggers, foreign keys, rules or row security; the next run checks it first")
 
 func (e *effects) query() query {
 	text := render("effects", nil, pieces{"mark": statement("effects_mark")})
@@ -36,14 +37,8 @@ func (e *effects) query() query {
 	}}
 }
 
-// atEnd is the queries with which a batch ends that deletes from these parts of a table; none = from any.
-func (e effects) atEnd(parts []heapPart) []query {
-	if e.wait {
-		return []query{{statement("fire_deferred"), nil, ignored}, e.unchanged(parts)}
-	}
-	return []query{e.unchanged(parts)}
-}
-
+// unchanged is the query with which a batch ends that deletes from these parts of a table; none = from any. So ends what
+// only reads: row security hides what is due, and says nothing.
 func (e effects) unchanged(parts []heapPart) query {
 	oids, marks := []int64{e.oid}, []int64{e.marks[e.oid]}
 	add := func(relation int64) {

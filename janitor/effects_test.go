@@ -2,6 +2,7 @@ package janitor
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -32,6 +33,7 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 		{name: "a policy", sql: `CREATE POLICY half ON refresh_tokens USING (token_hash < 'm'); ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY`, setUp: func(tab *table, _ *Settings) {
 			tab.as(`DELETE, SELECT, UPDATE, INSERT ON refresh_tokens`)
 		}},
+		{name: "a table that inherits", sql: `CREATE TABLE more () INHERITS (refresh_tokens)`},
 		{name: "a rule", sql: `CREATE RULE stays AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`},
 		{name: "a rule, beside picked rows", sql: `CREATE RULE stays AS ON DELETE TO refresh_tokens DO INSTEAD NOTHING`, setUp: func(tab *table, _ *Settings) {
 			tab.exec(`CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'`)
@@ -71,6 +73,57 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 			}
 			if n := 0; beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens WHERE token_hash IN ('last', 'live')`).Scan(&n) != nil || n != 2 {
 				t.Errorf("%d of the last row and the live one are left", n)
+			}
+		})
+	}
+}
+
+// What hides rows from a run while it meets none that are due ends it all the same, and nothing is told of what it cannot see.
+func TestRowsThatAreHiddenInTheMiddle(t *testing.T) {
+	t.Parallel()
+	hide := `ALTER TABLE refresh_tokens ENABLE ROW LEVEL SECURITY`
+	for _, c := range []struct {
+		name, sql string
+		setUp     func(*table, *Settings)
+		after     func(Batch) bool
+	}{
+		{name: "among live rows", sql: hide, after: func(b Batch) bool { return b.Reason == Revoked }},
+		{name: "between the passes", sql: hide, after: func(b Batch) bool { return b.Done.Expired == 300 }},
+		{name: "in a dry run", sql: hide, after: func(b Batch) bool { return b.Reason == Revoked }, setUp: func(_ *table, s *Settings) { s.DryRun = true }},
+		{name: "by the role's rights", sql: `ALTER ROLE CURRENT_USER NOBYPASSRLS`, after: func(b Batch) bool { return b.Reason == Revoked }, setUp: func(tab *table, _ *Settings) {
+			tab.exec(`RESET ROLE; ` + hide)
+			tab.exec(`ALTER ROLE ` + tab.role + ` BYPASSRLS; SET ROLE ` + tab.role)
+		}},
+		{name: "by a policy that restricts", sql: `CREATE POLICY live ON refresh_tokens AS RESTRICTIVE USING (NOT is_revoked)`, after: func(b Batch) bool { return b.Reason == Revoked }, setUp: func(tab *table, _ *Settings) {
+			tab.exec(`RESET ROLE; CREATE POLICY every ON refresh_tokens USING (true); ` + hide + `; SET ROLE ` + tab.role)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			s.fixWindows(100)
+			tab.tune = func(r *run) { r.tuning.lookAhead = 100 }
+			beside, came := tab.other(), false
+			tab.fill(300, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.fill(3000, spread(week, time.Second), "false", "NULL")
+			tab.fill(50, constant(2*week), "true", constant(-2*week))
+			tab.as(`DELETE, SELECT, UPDATE ON refresh_tokens`)
+			if c.setUp != nil {
+				c.setUp(tab, &s)
+			}
+			s.OnBatch = func(b Batch) {
+				if !came && c.after(b) {
+					came = true
+					beside.exec(strings.ReplaceAll(c.sql, `CURRENT_USER`, tab.role))
+				}
+			}
+			res, err := tab.runAt(t.Context(), noon, s)
+			failed(t, "run", res, err, StopError, "has changed during the run")
+			if o := res.Overdue[Revoked]; o.Known {
+				t.Errorf("overdue: %+v", o)
+			}
+			if n := 0; beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens WHERE is_revoked`).Scan(&n) != nil || n != 50 {
+				t.Errorf("%d of the revoked are left of 50", n)
 			}
 		})
 	}

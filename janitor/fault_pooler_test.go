@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hyphagraph/token-janitor/migrations/pgtemp"
 )
 
@@ -65,6 +67,37 @@ func TestPoolerLosesItsServer(t *testing.T) {
 				t.Error("nothing was ever in doubt")
 			}
 			tab.survive("live")
+		})
+	}
+}
+
+// A pooler that allows a query less time than a statement has: the row that takes longer is left as slow, as without a pooler,
+// and the rows behind it go.
+func TestPoolerAllowsLessTime(t *testing.T) {
+	t.Parallel()
+	for _, alone := range []bool{true, false} {
+		t.Run(fmt.Sprintf("alone %v", alone), func(t *testing.T) {
+			t.Parallel()
+			tab, s := newTable(t), settings()
+			tab.insert(token{name: "slow", expires: at(-3 * time.Hour)}, token{name: "live", expires: at(week)})
+			behind := 0
+			if !alone {
+				behind = 500
+			}
+			tab.fill(behind, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			tab.fill(50, constant(week), "true", constant(-2*week))
+			tab.exec(`CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.token_hash = 'slow' THEN PERFORM pg_sleep(60); END IF; RETURN OLD; END $$`)
+			tab.exec(`CREATE TRIGGER sleep BEFORE DELETE ON refresh_tokens FOR EACH ROW EXECUTE FUNCTION sleep()`)
+			url := pgtemp.Bouncer(t, tab.url, "transaction", "query_timeout = 1")
+			runner := &table{Conn: connect(t, url), t: t, url: url}
+			s.StatementTimeout = 3 * time.Second
+			s.Reconnect = func(context.Context) (*pgx.Conn, error) { return connect(t, url), nil }
+			res := runner.run(s)
+			expect{stop: StopLeft, deleted: Counts{Expired: int64(behind), Revoked: 50}, left: Left{Slow: 1}}.of(t, "run", res)
+			if res.BatchesTimedOut == 0 {
+				t.Error("no batch is told to have timed out")
+			}
+			tab.survive("slow", "live")
 		})
 	}
 }

@@ -61,6 +61,7 @@ import (
 // or the connection's.
 func Run(ctx context.Context, conn *pgx.Conn, s Settings) (Result, error) {
 	r := newRun(conn, s)
+	defer r.session.leave(conn)
 	err := r.readClocks(ctx)
 	if err == nil {
 		err = r.run(ctx)

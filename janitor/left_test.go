@@ -79,6 +79,7 @@ func (tab *table) lessRights() {
 func (tab *table) as(rights ...string) {
 	tab.t.Helper()
 	role := pgx.Identifier{fmt.Sprintf("janitor_%d", time.Now().UnixNano())}.Sanitize()
+	tab.role = role
 	tab.exec(`CREATE ROLE ` + role)
 	tab.t.Cleanup(func() {
 		_, _ = tab.Exec(context.Background(), `RESET ROLE; DROP OWNED BY `+role+`; DROP ROLE `+role)

@@ -60,7 +60,8 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 func (s *scan) overdueFrom(ctx context.Context, from string, most int64) (rows int64, oldest time.Duration, all bool, err error) {
 	var seconds float64
 	var read int64
-	err = s.batcher.session.exchange(ctx, query{s.sql.overdue, s.with("floor", from, "until", s.until, "rows", most), into(&rows, &seconds, &read)})
+	err = s.batcher.session.look(ctx, s.batcher.StatementTimeout,
+		query{s.sql.overdue, s.with("floor", from, "until", s.until, "rows", most), into(&rows, &seconds, &read)})
 	if err != nil {
 		return 0, 0, false, fmt.Errorf("count what is overdue: %w", err)
 	}
@@ -79,7 +80,8 @@ type Range struct{ Oldest, Newest string }
 // dueRange asks for the range of what is due in a pass that is about to begin.
 func (s *scan) dueRange(ctx context.Context, from string) (Range, error) {
 	var oldest, newest *string
-	err := s.batcher.session.exchange(ctx, query{s.sql.dueRange, s.with("floor", from, "until", s.until), into(&oldest, &newest)})
+	err := s.batcher.session.look(ctx, s.batcher.StatementTimeout,
+		query{s.sql.dueRange, s.with("floor", from, "until", s.until), into(&oldest, &newest)})
 	switch {
 	case sqlState(err) == queryCanceled, sqlState(err) == lockNotAvailable:
 		return Range{}, nil

@@ -86,6 +86,12 @@ func (s *session) exchange(ctx context.Context, queries ...query) error {
 	return s.exchangeWithin(ctx, s.statementTimeout, queries...)
 }
 
+// look is exchangeWithin of what only reads the table, and returns errEffectsChanged if rows may be hidden from it that the
+// run could see when it began.
+func (s *session) look(ctx context.Context, limit time.Duration, q query) error {
+	return s.exchangeWithin(ctx, limit, q, s.effects.unchanged(nil))
+}
+
 // exchangeWithin is exchange with a statement_timeout of its own.
 func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queries ...query) error {
 	// The server's limit is for one statement, ours for all of them.
@@ -125,6 +131,8 @@ func (s *session) exchangeWithin(ctx context.Context, limit time.Duration, queri
 	switch {
 	case err == nil && !hasLock:
 		err = stopped(StopOther)
+	case effectsChanged(err):
+		err = errEffectsChanged
 	case err != nil && sqlState(err) == "" && s.conn.IsClosed():
 		err = fmt.Errorf("the connection is lost: %w", err) // pgx may say no more than "conn closed"
 	}

@@ -1,6 +1,7 @@
 package janitor
 
 import (
+	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,6 +59,10 @@ type Settings struct {
 	MaxWALRetained   int64         // bytes of WAL kept back by a slot, or waiting for the archive
 	YieldToVacuum    bool          // a vacuum (or an index build) is at work on the table
 	YieldToLockWaits bool          // a session that is at the table waits for a lock
+
+	// Reconnect makes a connection as the one that Run is given, to go on with where a pooler has ended that for the
+	// length of a statement. Run closes it. nil = the run ends then.
+	Reconnect func(context.Context) (*pgx.Conn, error)
 
 	// OnBatch and OnRest, if set, hear of every batch and every rest as it ends (of a
 	// long one each second), on Run's own goroutine: a slow listener slows the run.

@@ -59,6 +59,7 @@ type table struct {
 	tune   func(*run)     // for its runs; nil: they are as they are
 	taken  *recorder      // of the transitions of its runs; nil: none are kept
 	server *pgtemp.Server // of a benchmark's table
+	role   string         // whose rights its session has; "": a superuser's
 }
 
 func newTable(t testing.TB) *table {

@@ -75,7 +75,7 @@ func (p *pass) lookBehind(ctx context.Context) {
 		return
 	}
 	empty, known, err := p.empty(ctx, p.cursor.start, p.until, min(p.batcher.StatementTimeout, max(lookBelow, time.Since(p.batcher.began)/20)))
-	if err == nil && known && !empty {
+	if err != nil || known && !empty { // an error shows in the count that follows
 		p.missed.why = rowsBehind
 	}
 }

@@ -215,6 +215,7 @@ func (s *service) settings(table pgx.Identifier) janitor.Settings {
 		DryRun:           s.DryRun,
 		OnRest:           s.recordRest,
 		OnBatch:          s.recordBatch,
+		Reconnect:        func(ctx context.Context) (*pgx.Conn, error) { return connect(ctx, s.Database) },
 	}
 }
 

@@ -1,7 +1,7 @@
--- Ends a batch that deleted rows: an error, which undoes it, if another table has the name, or what acts on a DELETE is
+-- Ends a batch, and a look at rows: an error, which undoes it, if another table has the name, or what acts on a DELETE is
 -- not what it was when the run looked (effects.sql), as a foreign key is that cascades to tokens of use, a column whose
--- times are now of another zone, or a policy that hides those that are due. The batch holds its locks by now, so nobody
--- can change it before the commit. A partition that is dropped or detached is not the table's any more.
+-- times are now of another zone, or a policy that hides those that are due. A batch that deletes holds its locks by now,
+-- so nobody can change it before the commit. A partition that is dropped or detached is not the table's any more.
 --
 -- Lock: none on the table. Index: the catalogue's own.
 SELECT (CASE WHEN pg_catalog.to_regclass(:'table') = :'oid'::oid
