@@ -159,7 +159,7 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 				b.totals.uncertain += w.most // unless its commit went through
 			}
 			if b.outlasted(ctx, err, took) {
-				err = errOutlasted
+				err = errOutlasted()
 			}
 		}
 		b.session.alone.note(*w.rows, err)

@@ -46,7 +46,9 @@ func (b *batcher) outlasted(ctx context.Context, err error, took time.Duration) 
 }
 
 // errOutlasted stands for the answer that the server would have given.
-var errOutlasted = &pgconn.PgError{Severity: "ERROR", Code: queryCanceled, Message: "a pooler ended the connection for the length of a statement"}
+func errOutlasted() error {
+	return &pgconn.PgError{Severity: "ERROR", Code: queryCanceled, Message: "a pooler ended the connection for the length of a statement"}
+}
 
 // leave closes the connection, if it is not the one that the run was given.
 func (s *session) leave(given *pgx.Conn) {
