@@ -75,7 +75,7 @@ func (s *scan) followsIndex(texts planTexts) error {
 			follows = plans[0].Plan.shardsFollow
 		}
 		if _, wrong := follows(s.key.name); wrong != "" {
-			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong}
+			return &planError{key: s.key.sql(), table: s.batcher.Table.Sanitize(), plan: wrong, partitioned: s.heap.partitions > 1}
 		}
 	}
 	if s.heap.partitions > 1 { // the plans of one table take long only where they are the first to read a cold catalogue
@@ -140,11 +140,20 @@ func conditionOn(cond, name string) bool {
 }
 
 // planError says that there is no index that a pass could follow.
-type planError struct{ key, table, plan string }
+type planError struct {
+	key, table, plan string
+	partitioned      bool
+}
 
 func (e *planError) Error() string {
-	return fmt.Sprintf("no usable index leads with %s (the server plans: %s); create one: CREATE INDEX CONCURRENTLY ON %s (%s)",
-		e.key, e.plan, e.table, e.key)
+	remedy := fmt.Sprintf("create one: CREATE INDEX CONCURRENTLY ON %s (%s)", e.table, e.key)
+	switch {
+	case strings.HasPrefix(e.plan, "Foreign Scan"):
+		remedy = "a partition that is a foreign table has none that can be used: DETACH it"
+	case e.partitioned:
+		remedy = fmt.Sprintf("each partition needs one that is valid: REINDEX INDEX CONCURRENTLY one that is not, or CREATE INDEX CONCURRENTLY ON the partition (%s)", e.key)
+	}
+	return fmt.Sprintf("no usable index leads with %s (the server plans: %s); %s", e.key, e.plan, remedy)
 }
 
 const (

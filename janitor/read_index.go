@@ -39,7 +39,7 @@ const (
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
 	rowsVanished  event = "listed rows vanished" // found by the pass, as the four below
-	belowUnknown  event = "unknown whether rows lie below the floor"
+	belowUnknown  event = "unknown whether rows lie below"
 	rowsBehind    event = "rows lie behind"
 	rowsDense     event = "the rows are dense"
 	deadEntries   event = "timed out over dead entries"

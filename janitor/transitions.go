@@ -143,6 +143,9 @@ func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
 func (p *pass) settle(ctx context.Context, remaining int64) reader {
 	p.missed.why = ""
 	if remaining <= p.tally.left.Total() {
+		if p.deleter.hasDeleteTrigger { // a sweep meets rows again that a trigger moves
+			p.tally.left.Refused -= min(p.tally.left.Total()-remaining, p.tally.left.Refused)
+		}
 		return p.finish(ctx)
 	}
 	if p.missed.rounds++; p.missed.rounds >= maxRounds {

@@ -67,18 +67,25 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 }
 
 // lookBehind notes that rows may have been missed if there are some behind a cursor that has left none there: the
-// API, or a trigger, gave a row an earlier key, or made a new one. A twentieth of the run's time, or what a statement may
-// take, may not suffice to pass what it has deleted.
+// API, or a trigger, gave a row an earlier key, or made a new one. Where a twentieth of the run's time does not suffice to
+// pass what it has deleted, they are counted for as long as a statement may take.
 func (p *pass) lookBehind(ctx context.Context) {
 	if p.missed.why != "" || !p.ordered || p.batcher.DryRun || p.deleter.keys != nil ||
 		p.tally.left.Total() > 0 || p.batcher.totals.deleted.Of(p.reason) == 0 {
 		return
 	}
-	empty, known, err := p.empty(ctx, p.cursor.start, p.until, min(p.batcher.StatementTimeout, max(lookBelow, time.Since(p.batcher.began)/20)))
-	if err != nil || known && !empty { // an error shows in the count that follows
+	within := max(lookBehindFor, time.Since(p.batcher.began)/20)
+	empty, known, err := p.empty(ctx, p.cursor.start, p.until, min(p.batcher.StatementTimeout, within))
+	switch {
+	case err != nil || !known: // an error shows in the count
+		p.missed.why = belowUnknown
+	case !empty:
 		p.missed.why = rowsBehind
 	}
 }
+
+// lookBehindFor is how long a run looks behind, at the least.
+const lookBehindFor = 50 * time.Millisecond
 
 // noteRewrite notes that rows may have been missed if the table was rewritten while listed rows were
 // picked: where one of them lay, another may lie by then that is due as well, and goes in its place.
