@@ -66,6 +66,9 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 	return f, nil
 }
 
+// lookBehindFor is how long a run looks behind, at the least.
+const lookBehindFor = 50 * time.Millisecond
+
 // lookBehind notes that rows may have been missed if there are some behind a cursor that has left none there: the
 // API, or a trigger, gave a row an earlier key, or made a new one. Where a twentieth of the run's time does not suffice to
 // pass what it has deleted, they are counted for as long as a statement may take.
@@ -83,9 +86,6 @@ func (p *pass) lookBehind(ctx context.Context) {
 		p.missed.why = rowsBehind
 	}
 }
-
-// lookBehindFor is how long a run looks behind, at the least.
-const lookBehindFor = 50 * time.Millisecond
 
 // noteRewrite notes that rows may have been missed if the table was rewritten while listed rows were
 // picked: where one of them lay, another may lie by then that is due as well, and goes in its place.
