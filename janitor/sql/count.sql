@@ -3,6 +3,5 @@
 -- Lock: ACCESS SHARE. Index: as delete.sql.
 SELECT count(*)
   FROM :table
- WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
-   AND (:region)
+ WHERE (:region)
    AND (:rule) IS TRUE;

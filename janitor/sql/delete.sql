@@ -8,6 +8,5 @@
 -- IS TRUE hides the rule from the planner. Otherwise it might follow an index on one of the rule's
 -- columns where old statistics promise few rows; the region alone must choose the plan.
 DELETE FROM :table
- WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
-   AND (:region)
+ WHERE (:region)
    AND (:rule) IS TRUE;

@@ -4,7 +4,6 @@
 -- Lock: ACCESS SHARE. Index: as delete.sql.
 SELECT tableoid::bigint, ctid::text
   FROM :table
- WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
-   AND (:region)
+ WHERE (:region)
    AND (:rule) IS TRUE
  LIMIT :'rows'::bigint;

@@ -10,9 +10,8 @@
 WITH edge AS MATERIALIZED (
     SELECT :key AS at
       FROM :table
-     WHERE (SELECT current_setting('token_janitor.has_lock')::boolean)
-       AND :key >= (SELECT :'floor':::key_type)
-       AND :key < (SELECT :'until':::key_type)
+     WHERE :key >= (SELECT :'floor':::key_type)
+       AND :key < (SELECT CASE WHEN current_setting('token_janitor.has_lock')::boolean THEN :'until':::key_type END)
        AND :partial
      ORDER BY :key
     OFFSET :'rows'::bigint
