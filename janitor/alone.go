@@ -1,13 +1,15 @@
 package janitor
 
+import "context"
+
 // snapshot is what the server knows of all sessions' transactions when a batch begins. Whoever writes has an xid.
 type snapshot struct {
 	next    int64 // one above the highest xid of those that have ended
 	settled bool  // none with a lower one is under way
 }
 
-// alone is whether this run alone writes to the server: then no row moves behind a sweep, and none has to be
-// counted after it. Each batch that deletes rows takes one xid, so that another session's shows as a gap. A session
+// alone is whether this run alone writes to the server: then no row moves behind a sweep or a cursor, and none has to be
+// looked for there. Each batch that deletes rows takes one xid, so that another session's shows as a gap. A session
 // that has yet to end its transaction has moved nothing that we could not see: where it has touched a due row, that
 // row is locked.
 type alone struct {
@@ -15,7 +17,7 @@ type alone struct {
 	next int64    // what the next snapshot has, if so; 0 = somebody else writes, or nobody watches
 }
 
-// watch begins to watch, from the beginning of the last exchange, if that told where the heap ended.
+// watch begins to watch, from the beginning of the last exchange; for a sweep, if that told where the heap ended.
 func (a *alone) watch(measured bool) {
 	if a.next = 0; measured && a.last.settled {
 		a.next = a.last.next
@@ -34,3 +36,9 @@ func (a *alone) note(deleted int64, err error) {
 
 // still reports whether nobody else had written when the last exchange began.
 func (a *alone) still() bool { return a.next != 0 && a.last.next == a.next }
+
+// nothingMoved asks whether no row can have moved while the run alone was watched.
+func (p *pass) nothingMoved(ctx context.Context) bool {
+	s := p.batcher.session
+	return !p.deleter.hasEffects && s.alone.next != 0 && s.exchange(ctx) == nil && s.alone.still()
+}

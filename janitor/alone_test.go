@@ -68,3 +68,53 @@ func TestCountAfterASweep(t *testing.T) {
 		})
 	}
 }
+
+// After windows a run looks for rows that have come to lie behind it, over the dead entries of all that it deleted,
+// unless nobody can have put one there.
+func TestLookBehindWindows(t *testing.T) {
+	t.Parallel()
+	_, tab := own(t, pgtemp.Setting("autovacuum", "off"))
+	tab.exec(`CREATE TABLE elsewhere (n int)`)
+	const due = 3000
+	read := func() (entries int64) {
+		t.Helper()
+		if err := tab.QueryRow(t.Context(), `SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'ix_refresh_tokens_expires_at'`).Scan(&entries); err != nil {
+			t.Fatal(err)
+		}
+		return entries
+	}
+	for _, variant := range []struct {
+		name  string
+		then  string
+		looks bool
+	}{
+		{name: "nobody else", then: `SELECT FROM elsewhere`},
+		{name: "another writes", then: `INSERT INTO elsewhere VALUES (1)`, looks: true},
+	} {
+		t.Run(variant.name, func(t *testing.T) {
+			tab.t = t
+			tab.exec(`TRUNCATE refresh_tokens`)
+			tab.insert(token{name: "live", expires: at(week)})
+			tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+			janitor, beside, acted := tab.other(), tab.other(), false
+			s := settings()
+			s.BatchMaxRows = 200
+			s.OnBatch = func(b Batch) {
+				if b.Done.Expired > due/2 && !acted {
+					acted = true
+					beside.exec(variant.then)
+				}
+			}
+			before := read()
+			expect{stop: StopDrained, deleted: Counts{Expired: due}}.of(t, "run", janitor.run(s))
+			if err := janitor.Close(t.Context()); err != nil { // which tells the server's statistics what it read
+				t.Fatal(err)
+			}
+			// An edge and a DELETE read each entry once.
+			if n := read() - before; (n > due*5/2) != variant.looks {
+				t.Errorf("%d entries of the index were read for %d rows; looked behind: want %t", n, due, variant.looks)
+			}
+			tab.survive("live")
+		})
+	}
+}

@@ -38,6 +38,7 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.batcher.ask(ctx, queries...); err != nil {
 		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
 	}
+	r.session.alone.watch(true)
 	before := r.columns
 	if err := r.learnKinds(types); err != nil {
 		return err

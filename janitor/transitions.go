@@ -128,7 +128,7 @@ func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
 		return r
 	case p.batcher.DryRun:
 		return p.finish(ctx)
-	case !p.deleter.hasEffects && p.batcher.session.exchange(ctx) == nil && p.batcher.session.alone.still():
+	case p.nothingMoved(ctx):
 		p.missed.why = ""
 		if r.companion != nil {
 			p.companion.reader = p.companion.finish(ctx)

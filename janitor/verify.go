@@ -74,7 +74,7 @@ const lookBehindFor = 50 * time.Millisecond
 // pass what it has deleted, they are counted for as long as a statement may take.
 func (p *pass) lookBehind(ctx context.Context) {
 	if p.missed.why != "" || !p.ordered || p.batcher.DryRun || p.deleter.keys != nil ||
-		p.tally.left.Total() > 0 || p.batcher.totals.deleted.Of(p.reason) == 0 {
+		p.tally.left.Total() > 0 || p.batcher.totals.deleted.Of(p.reason) == 0 || p.nothingMoved(ctx) {
 		return
 	}
 	within := max(lookBehindFor, time.Since(p.batcher.began)/20)
