@@ -130,8 +130,13 @@ func (b *batcher) record(batch Batch) {
 
 // send exchanges queries that only read, and waits for a table that is locked.
 func (b *batcher) send(ctx context.Context, queries ...query) error {
+	return b.sendTo(ctx, nil, queries...)
+}
+
+// sendTo is send of queries that reach parts of the table directly.
+func (b *batcher) sendTo(ctx context.Context, parts []heapPart, queries ...query) error {
 	for {
-		if _, err := b.attempt(ctx, batch{rows: new(int64), queries: queries}); sqlState(err) != lockNotAvailable {
+		if _, err := b.attempt(ctx, batch{rows: new(int64), parts: parts, queries: queries}); sqlState(err) != lockNotAvailable {
 			return err
 		}
 	}

@@ -20,28 +20,32 @@ type cadence struct {
 }
 
 // planRevoked decides which index the revoked pass follows, and whether this run does it. Where an index
-// leads with revoked_at, the pass costs what it deletes: err is why it cannot follow one, nil = it can.
-func (r *run) planRevoked(ctx context.Context, expired, revoked *pass, err error, known facts) error {
-	cutoffs, expires := r.clocks.cutoffs, r.columns.expires
-	if _, unusable := errors.AsType[*planError](err); unusable {
-		r.cadence.readsAll = r.TokenLifetime == 0 && r.heap.total > r.tuning.smallTable
-		if r.cadence.readsAll && r.mayLeaveOutRevoked() {
-			r.cadence.leftOut = true
-			return nil
+// leads with revoked_at, the pass costs what it deletes.
+func (r *run) planRevoked(ctx context.Context, expired *pass, known facts) error {
+	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
+	if known.hasIndexByAge {
+		byAge := r.newPass(Revoked, revokedAt, revokedAt.kind.earliest(), revokedAt.kind.cutoff(cutoffs.Revoked))
+		err := byAge.requireIndex(ctx, byAge.cursor.at)
+		if err == nil {
+			return r.begin(ctx, byAge, known)
 		}
-		// Without such an index it reads each live row once. A row that was revoked before the cutoff was
-		// made before it, and expires within a token's life from then.
-		until := expires.kind.forever()
-		if r.TokenLifetime > 0 {
-			until = expires.kind.beyond(cutoffs.Revoked.Add(r.TokenLifetime))
+		if _, unusable := errors.AsType[*planError](err); !unusable {
+			return err
 		}
-		revoked, err = r.newPass(Revoked, expires, expires.kind.cutoff(cutoffs.Expired), until), nil
-		expired.companion = revoked
 	}
-	if err != nil {
-		return err
+	r.cadence.readsAll = r.TokenLifetime == 0 && r.heap.total > r.tuning.smallTable
+	if r.cadence.readsAll && r.mayLeaveOutRevoked() {
+		r.cadence.leftOut = true
+		return nil
 	}
-	return r.begin(ctx, revoked, known)
+	// Without such an index it reads each live row once. A row that was revoked before the cutoff was
+	// made before it, and expires within a token's life from then.
+	until := expires.kind.forever()
+	if r.TokenLifetime > 0 {
+		until = expires.kind.beyond(cutoffs.Revoked.Add(r.TokenLifetime))
+	}
+	expired.companion = r.newPass(Revoked, expires, expires.kind.cutoff(cutoffs.Expired), until)
+	return r.begin(ctx, expired.companion, known)
 }
 
 // mayLeaveOutRevoked reports whether it suffices that the next run does the revoked pass.

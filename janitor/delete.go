@@ -98,14 +98,14 @@ func (d *deleter) whole(ctx context.Context, r region) (c cleared, err error) {
 func (d *deleter) listed(ctx context.Context, r region) (cleared, error) {
 	c := cleared{met: true}
 	lists := make([]places, len(r.stretches))
-	queries := d.batcher.attached(r.parts...)
+	var queries []query
 	if r.edge != "" {
 		queries = append(queries, edgeQuery(r, &c.edge))
 	}
 	for i, on := range r.stretches {
 		queries = append(queries, query{on.sql.list, on.args, lists[i].scan})
 	}
-	if err := d.batcher.send(ctx, queries...); err != nil {
+	if err := d.batcher.sendTo(ctx, r.parts, queries...); err != nil {
 		return cleared{}, fmt.Errorf("list the rows of a batch: %w", err)
 	}
 	var due places

@@ -19,22 +19,17 @@ func (r *run) plan(ctx context.Context) error {
 	cutoffs, expires, revokedAt := r.clocks.cutoffs, r.columns.expires, r.columns.revokedAt
 	expired := r.newPass(Expired, expires, expires.kind.earliest(), expires.kind.cutoff(cutoffs.Expired))
 	var known facts
-	var plans, plansByAge planTexts
+	var plans planTexts
 	types := map[string]string{}
 	r.session.effects = newEffects(r.session.oid, r.Table, r.Columns)
 	queries := []query{
-		known.query(r.session.oid),
+		known.query(r.session.oid, revokedAt.name),
 		r.session.effects.query(),
 		r.typesQuery(types), // after the effects: from there on no change of a type is missed
 		known.keys.query(r.session.oid),
 		r.heap.query(r.batcher),
 	}
 	queries = append(queries, expired.explain(expired.cursor.at, &plans)...)
-	var byAge *pass // nil = there is no rule for revoked rows
-	if r.columns.revoked != "" {
-		byAge = r.newPass(Revoked, revokedAt, revokedAt.kind.earliest(), revokedAt.kind.cutoff(cutoffs.Revoked))
-		queries = append(queries, byAge.explain(byAge.cursor.at, &plansByAge)...)
-	}
 	if err := r.batcher.ask(ctx, queries...); err != nil {
 		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)
 	}
@@ -58,10 +53,10 @@ func (r *run) plan(ctx context.Context) error {
 	if err := r.begin(ctx, expired, known); err != nil {
 		return err
 	}
-	if byAge == nil {
+	if r.columns.revoked == "" {
 		return nil
 	}
-	return r.planRevoked(ctx, expired, byAge, byAge.followsIndex(plansByAge), known)
+	return r.planRevoked(ctx, expired, known)
 }
 
 // newPass is a pass over the index on key, from one key to another.
@@ -137,11 +132,13 @@ type facts struct {
 	hasEffects       bool    // a DELETE may do more than delete rows
 	hasDeferrable    bool    // triggers may wait for the commit
 	mayUpdate        bool    // this role may skip locked rows
+	hasIndexByAge    bool    // an index may lead to revoked rows by their age
 	keys             ownKeys // the table's foreign keys onto itself
 }
 
-func (f *facts) query(oid int64) query {
-	return query{statement("facts"), pgx.NamedArgs{"oid": oid}, into(&f.hasDeleteTrigger, &f.hasEffects, &f.hasDeferrable, &f.mayUpdate)}
+func (f *facts) query(oid int64, byAge string) query {
+	return query{statement("facts"), pgx.NamedArgs{"oid": oid, "by_age": byAge},
+		into(&f.hasDeleteTrigger, &f.hasEffects, &f.hasDeferrable, &f.mayUpdate, &f.hasIndexByAge)}
 }
 
 // triggerPath sets the search_path that the table's own triggers see.

@@ -67,6 +67,7 @@ func TestStatementsRunInPsql(t *testing.T) {
 \set expired 'false'
 \set revoked 'false'
 \set names '{expires_at}'
+\set by_age 'revoked_at'
 \set of_part true
 \set selects 'SELECT FROM public.refresh_tokens WHERE false'
 \set columns 't.id AS k1'

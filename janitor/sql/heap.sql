@@ -17,7 +17,7 @@ WITH RECURSIVE tree (oid) AS (
       JOIN pg_class AS c ON c.oid = tree.oid
 )
 SELECT c.oid::bigint,
-       n.nspname::text,
+       (SELECT nspname::text FROM pg_namespace WHERE oid = c.relnamespace),
        c.relname::text,
        coalesce(pg_relation_size(c.oid) / current_setting('block_size')::bigint, 0),
        coalesce(pg_relation_filenode(c.oid), 0)::bigint,
@@ -25,11 +25,11 @@ SELECT c.oid::bigint,
        OR c.relkind = 'r'
           AND c.relispartition
           AND NOT (SELECT interferes FROM facts)
-          AND has_schema_privilege(n.oid, 'USAGE')
+          AND has_schema_privilege(c.relnamespace, 'USAGE')
           AND has_table_privilege(c.oid, 'DELETE')
           AND (has_any_column_privilege(c.oid, 'UPDATE') OR NOT has_any_column_privilege(:'oid'::oid, 'UPDATE'))
           AND (SELECT bool_and(has_column_privilege(c.oid, name, 'SELECT')) FROM unnest(:'names'::text[]) AS name)
   FROM tree
-  JOIN pg_class AS c ON c.oid = tree.oid AND c.relkind IN ('r', 'f')
-  JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (SELECT * FROM pg_class WHERE oid = tree.oid OFFSET 0) AS c -- from the tree, not from all of pg_class
+ WHERE c.relkind IN ('r', 'f')
  ORDER BY c.oid;
