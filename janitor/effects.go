@@ -2,19 +2,27 @@ package janitor
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// effects is what acts on a DELETE, of the table and of each of its partitions, as marks that change with it. Whether the
-// janitor may delete from a table at all, how, and whether it sees all rows hangs on that, so no batch commits, and nothing
-// that was read counts, after it has changed.
+// effects is what acts on a DELETE, of the table, of each of its partitions and of each table that its foreign keys take
+// it to, as marks that change with it. Whether the janitor may delete from a table at all, how, and whether it sees all rows
+// hangs on that, so no batch commits, and nothing that was read counts, after it has changed.
 type effects struct {
-	oid   int64           // of the table
-	table pgx.NamedArgs   // the same, its name, and the columns that the rules read
-	marks map[int64]int64 // by the oid of the table or the partition
-	wait  bool            // triggers may wait for the commit, where no statement_timeout holds
+	oid   int64         // of the table
+	table pgx.NamedArgs // the same, its name, and the columns that the rules read
+	marks []mark
+	wait  bool // triggers may wait for the commit, where no statement_timeout holds
+}
+
+// mark is the mark of a table.
+type mark struct {
+	part  bool // of the tokens' table, which need not be one for ever
+	oid   int64
+	value int64
 }
 
 func newEffects(oid int64, table pgx.Identifier, c Columns) effects {
@@ -27,10 +35,12 @@ var errEffectsChanged = errors.New("the table has changed during the run: its na
 func (e *effects) query() query {
 	text := render("effects", nil, pieces{"mark": statement("effects_mark")})
 	return query{text, e.table, func(rows pgx.Rows) error {
-		e.marks = map[int64]int64{}
-		var relation, mark int64
-		_, err := pgx.ForEachRow(rows, []any{&relation, &mark}, func() error {
-			e.marks[relation] = mark
+		e.marks = nil
+		var own bool
+		var m mark
+		_, err := pgx.ForEachRow(rows, []any{&own, &m.oid, &m.value}, func() error {
+			m.part = own && m.oid != e.oid
+			e.marks = append(e.marks, m)
 			return nil
 		})
 		return err
@@ -39,23 +49,17 @@ func (e *effects) query() query {
 
 // unchanged is the query with which a batch ends that deletes from these parts of a table; none = from any. So ends what
 // only reads: row security hides what is due, and says nothing.
-func (e effects) unchanged(parts []heapPart) query {
-	oids, marks := []int64{e.oid}, []int64{e.marks[e.oid]}
-	add := func(relation int64) {
-		if mark, known := e.marks[relation]; known && relation != e.oid {
-			oids, marks = append(oids, relation), append(marks, mark)
+func (e effects) unchanged(direct []heapPart) query {
+	var parts []bool
+	var oids, values []int64
+	for _, m := range e.marks {
+		if m.part && len(direct) > 0 && !slices.ContainsFunc(direct, func(p heapPart) bool { return p.oid == m.oid }) {
+			continue
 		}
-	}
-	for _, part := range parts {
-		add(part.oid)
-	}
-	if len(parts) == 0 {
-		for relation := range e.marks {
-			add(relation)
-		}
+		parts, oids, values = append(parts, m.part), append(oids, m.oid), append(values, m.value)
 	}
 	text := render("effects_unchanged", nil, pieces{"mark": statement("effects_mark")})
-	return query{text, with(e.table, "oids", oids, "marks", marks), into(new(bool))}
+	return query{text, with(e.table, "parts", parts, "oids", oids, "marks", values), into(new(bool))}
 }
 
 // effectsChanged reports whether a batch ended for effects_unchanged.sql. The word stands in the message in any language.

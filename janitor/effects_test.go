@@ -21,6 +21,13 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 		setUp func(*table, *Settings)
 	}{
 		{name: "a cascade", sql: fmt.Sprintf(family, "CASCADE")},
+		{name: "a cascade of two other tables, back to the tokens", sql: `BEGIN; INSERT INTO sessions SELECT 1, id FROM refresh_tokens WHERE token_hash = 'last'; INSERT INTO devices VALUES (1, 1);
+			UPDATE refresh_tokens SET device_id = 1 WHERE token_hash = 'live'; ALTER TABLE devices ADD FOREIGN KEY (session_id) REFERENCES sessions ON DELETE CASCADE; COMMIT`,
+			setUp: func(tab *table, _ *Settings) {
+				tab.exec(`CREATE TABLE devices (id int PRIMARY KEY, session_id int)`)
+				tab.exec(`CREATE TABLE sessions (id int PRIMARY KEY, token_id uuid REFERENCES refresh_tokens ON DELETE CASCADE)`)
+				tab.exec(`ALTER TABLE refresh_tokens ADD device_id int REFERENCES devices ON DELETE CASCADE`)
+			}},
 		{name: "a default", sql: fmt.Sprintf(family, "SET DEFAULT")},
 		{name: "a type", sql: `SET TimeZone = 'America/Los_Angeles'; ALTER TABLE refresh_tokens ALTER expires_at TYPE timestamp`},
 		{name: "a type, in a sweep", sql: `SET TimeZone = 'America/Los_Angeles'; ALTER TABLE refresh_tokens ALTER expires_at TYPE timestamp`, setUp: func(tab *table, _ *Settings) {
