@@ -128,7 +128,7 @@ func (r *run) run(ctx context.Context) error {
 		return err // it is for the janitor at work to report what is overdue
 	}
 	r.seen.space = r.session.space(ctx)
-	if r.DryRun {
+	if r.DryRun && !wasStopped {
 		return err
 	}
 	nothingLeft := true
@@ -139,6 +139,9 @@ func (r *run) run(ctx context.Context) error {
 		left, none := p.overdue(ctx)
 		r.seen.overdue[p.reason] = left
 		nothingLeft = nothingLeft && none
+	}
+	if r.DryRun {
+		clear(r.seen.overdue) // it has looked only for whether it has counted all
 	}
 	if nothingLeft && wasStopped {
 		return nil // the budget ended with the work

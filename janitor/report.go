@@ -43,16 +43,19 @@ func (p *pass) overdue(ctx context.Context) (left Overdue, none bool) {
 	if p.reader == nil && p.missed.why == "" {
 		return left, left.Rows == 0
 	}
-	from, below := p.cursor.at, p.cursor.leftBelow
-	if p.missed.why != "" { // what was missed may lie anywhere
+	from, below, most := p.cursor.at, p.cursor.leftBelow, int64(OverdueCap)
+	switch {
+	case p.batcher.DryRun: // what it has counted is still there
+		from, below, most = p.cursor.start, -p.tally.counted, most+p.tally.counted
+	case p.missed.why != "": // what was missed may lie anywhere
 		from, below = p.cursor.start, 0
 	}
-	rows, oldest, all, err := p.overdueFrom(ctx, from, OverdueCap)
+	rows, oldest, all, err := p.overdueFrom(ctx, from, most)
 	if err == nil && all && rows == 0 {
 		p.missed.why = ""
 	}
 	left = Overdue{Known: err == nil, Rows: below + rows, Oldest: max(left.Oldest, oldest), AtLeast: err == nil && !all}
-	return left, left.Rows == 0 && all && err == nil
+	return left, left.Rows <= 0 && all && err == nil
 }
 
 // overdueFrom counts the due rows from a key on, reading no more than most rows; all reports whether

@@ -139,9 +139,7 @@ func TestBudgets(t *testing.T) {
 			s.BatchMaxRows = 100
 			variant.change(&s)
 			s.DryRun = true
-			if res := tab.run(s); res.Would.Expired != variant.deleted {
-				t.Errorf("dry run found %d rows, want %d", res.Would.Expired, variant.deleted)
-			}
+			expect{stop: variant.stop, would: Counts{Expired: variant.deleted}}.of(t, "dry run", tab.run(s))
 			s.DryRun = false
 			res := tab.run(s)
 			expect{stop: variant.stop, deleted: Counts{Expired: variant.deleted}}.of(t, "run", res)
