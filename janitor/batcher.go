@@ -14,10 +14,19 @@ import (
 // how often a region is tried again that the server timed out.
 const retries = 5
 
-// lockTimeoutsInARow are a reason to ask whether the table itself is locked (by VACUUM FULL, CREATE
-// INDEX, ALTER TABLE), not some of its rows: five seconds of waiting at the default --lock-timeout,
-// in waits each too short to hold up whoever queues behind us.
-const lockTimeoutsInARow = 50
+// fewLockTimeouts and manyLockTimeouts in a row are a reason to ask whether the table itself is locked (by VACUUM
+// FULL, CREATE INDEX, ALTER TABLE), not some of its rows; between them, as many as take lockedFor: at the default
+// --lock-timeout, waits each too short to hold up whoever queues behind us.
+const (
+	fewLockTimeouts  = 3
+	manyLockTimeouts = 50
+	lockedFor        = 5 * time.Second
+)
+
+// lockTimeoutsInARow is how many of them are enough.
+func (b *batcher) lockTimeoutsInARow() int {
+	return max(fewLockTimeouts, min(manyLockTimeouts, int(lockedFor/max(b.LockTimeout, time.Millisecond))))
+}
 
 // batcher runs batches one after another: it rests between them, keeps to the budget, retries
 // what lost a race, and adds up what they did.
@@ -176,7 +185,7 @@ func (b *batcher) attempt(ctx context.Context, w batch) (took time.Duration, err
 				continue
 			}
 		case lockNotAvailable:
-			if b.lockTimeouts++; b.lockTimeouts >= lockTimeoutsInARow {
+			if b.lockTimeouts++; b.lockTimeouts >= b.lockTimeoutsInARow() {
 				// What only reads waits for no row: the table is locked on a worker, of which the coordinator does not know.
 				onWorker := b.session.cluster != nil && w.reason == ""
 				if locked, err := b.tableLocked(ctx); locked || err != nil || onWorker {
@@ -203,10 +212,10 @@ func (b *batcher) tableLocked(ctx context.Context) (locked bool, err error) {
 }
 
 // awaitTable waits while DDL keeps the table locked. It reports whether it had to, and returns
-// stopped(StopTableLocked) if the table is locked for as long as lockTimeoutsInARow batches would
+// stopped(StopTableLocked) if the table is locked for as long as lockTimeoutsInARow() batches would
 // have waited.
 func (b *batcher) awaitTable(ctx context.Context) (waited bool, err error) {
-	for range lockTimeoutsInARow {
+	for range b.lockTimeoutsInARow() {
 		locked, err := b.tableLocked(ctx)
 		if err != nil || !locked {
 			return waited, err

@@ -96,7 +96,7 @@ func (b *batcher) ask(ctx context.Context, queries ...query) error {
 		switch b.lockTimeouts++; {
 		case ctx.Err() != nil:
 			return stopped(StopCancelled)
-		case b.lockTimeouts >= lockTimeoutsInARow:
+		case b.lockTimeouts >= b.lockTimeoutsInARow():
 			return stopped(StopTableLocked)
 		}
 	}

@@ -363,3 +363,18 @@ func TestManyHeldRowsWithoutTheRightToUpdate(t *testing.T) {
 		t.Errorf("%d rows are left", tab.count("true"))
 	}
 }
+
+// How long a run waits for a locked table hardly depends on how long each wait may be.
+func TestLockTimeoutsInARow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		each time.Duration
+		want int
+	}{
+		{time.Nanosecond, 50}, {10 * time.Millisecond, 50}, {100 * time.Millisecond, 50}, {time.Second, 5}, {2 * time.Second, 3}, {time.Hour, 3},
+	} {
+		if got := (&batcher{Settings: Settings{LockTimeout: tt.each}}).lockTimeoutsInARow(); got != tt.want {
+			t.Errorf("%d of %s, want %d", got, tt.each, tt.want)
+		}
+	}
+}
