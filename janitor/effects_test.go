@@ -71,7 +71,7 @@ func TestEffectsThatComeInTheMiddle(t *testing.T) {
 				}
 			}
 			res, err := tab.runAt(t.Context(), noon, s)
-			failed(t, "run", res, err, StopError, "has changed during the run")
+			failed(t, "run", res, err, StopError, "has changed since it was checked")
 			if !came || res.Deleted.Expired < 300 || res.Deleted.Expired > 4000 {
 				t.Errorf("deleted %+v", res.Deleted)
 			}
@@ -125,7 +125,7 @@ func TestRowsThatAreHiddenInTheMiddle(t *testing.T) {
 				}
 			}
 			res, err := tab.runAt(t.Context(), noon, s)
-			failed(t, "run", res, err, StopError, "has changed during the run")
+			failed(t, "run", res, err, StopError, "has changed since it was checked")
 			if o := res.Overdue[Revoked]; o.Known {
 				t.Errorf("overdue: %+v", o)
 			}
@@ -158,7 +158,7 @@ func TestEffectsThatABatchWaitsFor(t *testing.T) {
 				}
 			}
 			res, err := tab.runAt(t.Context(), noon, s)
-			failed(t, "run", res, err, StopError, "has changed during the run")
+			failed(t, "run", res, err, StopError, "has changed since it was checked")
 			<-done
 			if tab.count("token_hash = 'live'") != 1 {
 				t.Error("the live token is gone")
@@ -189,7 +189,7 @@ func TestAnotherTableOfTheNameInTheMiddle(t *testing.T) {
 				}
 			}
 			res, err := tab.runAt(t.Context(), noon, s)
-			failed(t, "run", res, err, StopError, "has changed during the run")
+			failed(t, "run", res, err, StopError, "has changed since it was checked")
 			if n := int64(0); beside.QueryRow(t.Context(), `SELECT count(*) FROM refresh_tokens`).Scan(&n) != nil || n != 5000 {
 				t.Errorf("%d rows of the other table are left of 5000", n)
 			}

@@ -21,14 +21,18 @@ func (r *run) plan(ctx context.Context) error {
 	var known facts
 	var plans planTexts
 	types := map[string]string{}
-	r.session.effects = newEffects(r.session.oid, r.Table, r.Columns)
-	queries := []query{
-		known.query(r.session.oid, revokedAt.name),
-		r.session.effects.query(),
+	queries := []query{known.query(r.session.oid, revokedAt.name)}
+	if r.session.effects = r.Effects; r.Effects.oid == 0 {
+		r.session.effects = newEffects(r.session.oid, r.Table, r.Columns)
+		queries = append(queries, r.session.effects.query())
+	} else if r.Effects.oid != r.session.oid {
+		return errEffectsChanged
+	}
+	queries = append(queries,
 		r.typesQuery(types), // after the effects: from there on no change of a type is missed
 		known.keys.query(r.session.oid),
 		r.heap.query(r.batcher),
-	}
+	)
 	queries = append(queries, expired.explain(expired.cursor.at, &plans)...)
 	if err := r.batcher.ask(ctx, queries...); err != nil {
 		return fmt.Errorf("look for indexes, triggers, rules, partitions and keys: %w", err)

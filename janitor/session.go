@@ -27,7 +27,7 @@ type session struct {
 	hasCitus         bool          // the extension is there
 	cluster          *cluster      // nil = the table is this server's alone
 	begin            string        // begin.sql
-	effects          effects       // what acted on a DELETE when the run began
+	effects          Effects       // what acted on a DELETE when the table was checked, or the run began
 	alone            alone         // whether others write
 	trip             time.Duration // the shortest exchange so far: about what the way there and back takes
 	planning         time.Duration // what the server took to plan the statements of a window

@@ -19,6 +19,10 @@ type Settings struct {
 	TimestampZone *time.Location // nil = there is no such column
 	Epoch         Epoch          // "" = there is no such column
 
+	// Effects is what acted on a DELETE when the table was checked: the run ends where it is no longer so. Zero = the run
+	// finds out when it begins.
+	Effects Effects
+
 	KeepExpired   time.Duration // how long a token stays after Columns.Expires
 	KeepRevoked   time.Duration // how long a revoked token stays after Columns.RevokedAt
 	TokenLifetime time.Duration // the longest life the API gives a token; 0 = unknown

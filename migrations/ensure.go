@@ -41,14 +41,16 @@ type State struct {
 // The error is a *[NotReadyError] while the API's own migration has still to come, a *[ContractError] if the table is
 // not as the janitor needs it, and another one if a person has to decide; each says what was found and what mends it.
 // State.Upgraded is true beside an error as well.
-func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State, error) {
+//
+// Each of beside reads what has to be of the same moment as what was checked.
+func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode, beside ...Beside) (State, error) {
 	if mode != Check && mode != Upgrade && mode != Stamp {
 		return State{}, fmt.Errorf("mode %q is not one of %q, %q and %q", mode, Check, Upgrade, Stamp)
 	}
 	var state State
 	var watch quiet
 	err := persist(ctx, func() error {
-		f, err := look(ctx, conn, names)
+		f, err := look(ctx, conn, names, beside...)
 		if err != nil {
 			return err
 		}
@@ -68,7 +70,7 @@ func Ensure(ctx context.Context, conn *pgx.Conn, names Names, mode Mode) (State,
 				return err
 			}
 			state.Upgraded = true
-			if f, err = look(ctx, conn, names); err != nil {
+			if f, err = look(ctx, conn, names, beside...); err != nil {
 				return err
 			}
 		}

@@ -137,14 +137,23 @@ func (f *found) same(other *found) bool {
 		f.UsersOID == other.UsersOID && f.VersionOID == other.VersionOID
 }
 
+// Beside is called in the transaction, REPEATABLE READ and read-only, in which the table of tokens is looked at, each
+// time that there is one. Its error ends the look.
+type Beside func(ctx context.Context, tx pgx.Tx, oid uint32, table pgx.Identifier) error
+
 // look sees what there is, in one moment.
-func look(ctx context.Context, conn *pgx.Conn, names Names) (*found, error) {
+func look(ctx context.Context, conn *pgx.Conn, names Names, beside ...Beside) (*found, error) {
 	if err := requirePostgres(ctx, conn); err != nil {
 		return nil, err
 	}
 	var f *found
 	err := inTransaction(ctx, conn, reading, func(tx pgx.Tx, path []string) (err error) {
 		f, err = lookIn(ctx, tx, path, names)
+		for _, read := range beside {
+			if err == nil && f.TokensOID != 0 {
+				err = read(ctx, tx, f.TokensOID, f.tokens())
+			}
+		}
 		return err
 	})
 	return f, err

@@ -32,8 +32,9 @@ type service struct {
 	summarized bool // a summary tells what the line of a run would, on the same screen
 
 	// One tick at a time has these.
-	next next
-	told told
+	next    next
+	told    told
+	effects janitor.Effects // as the last check of the schema found them
 
 	worked time.Duration // what the batches took, of all runs
 }
@@ -129,7 +130,7 @@ func (s *service) run(ctx context.Context, conn *pgx.Conn, table pgx.Identifier)
 	if time.Since(s.next.began) > startAgain {
 		s.next.floors, s.next.began = nil, time.Now()
 	}
-	settings.Floors, settings.Window = s.next.floors, s.next.window
+	settings.Effects, settings.Floors, settings.Window = s.effects, s.next.floors, s.next.window
 	settings.RevokedDone, settings.NextRun = s.next.revokedDone, s.history.View().Next
 	res, err := janitor.Run(ctx, conn, settings)
 	res.Refusal = text.OneLine(res.Refusal)
@@ -165,7 +166,11 @@ func (s *service) connected(ctx context.Context, do func(*pgx.Conn) error) (err 
 func (s *service) ensure(ctx context.Context, conn *pgx.Conn, mode migrations.Mode) (migrations.State, error) {
 	ctx, stop := context.WithTimeout(ctx, lookFor)
 	defer stop()
-	state, err := migrations.Ensure(ctx, conn, s.names(), mode)
+	s.effects = janitor.Effects{}
+	state, err := migrations.Ensure(ctx, conn, s.names(), mode, func(ctx context.Context, tx pgx.Tx, oid uint32, table pgx.Identifier) (err error) {
+		s.effects, err = janitor.ReadEffects(ctx, tx, oid, table, s.Columns)
+		return err
+	})
 	state.Revision = text.OneLine(state.Revision) // whatever it was, it is only shown from here on
 	s.metrics.Schema(err == nil && (state.AtHead || state.Ahead), state.Revision, len(state.Warnings))
 	for i, w := range state.Warnings {
