@@ -68,3 +68,27 @@ func TestRowsComeToLieBehind(t *testing.T) {
 		})
 	}
 }
+
+// So it is beside a row that has to stay, and what is told to be overdue is all of it.
+func TestRowsComeToLieBehindBesideAHeldOne(t *testing.T) {
+	t.Parallel()
+	tab, s := newTable(t), settings()
+	const due = 2000
+	tab.insert(token{name: "live", expires: at(week)}, token{name: "held", expires: at(-3 * time.Hour)})
+	tab.fill(due, spread(-2*time.Hour, -time.Second), "false", "NULL")
+	tab.hold(`SELECT FROM refresh_tokens WHERE token_hash = 'held' FOR UPDATE`)
+	beside, done := tab.other(), false
+	s.fixWindows(100)
+	s.LockTimeout = 10 * time.Millisecond
+	s.OnBatch = func(b Batch) {
+		if !done && b.Done.Expired >= due/2 {
+			done = true
+			beside.exec(`UPDATE refresh_tokens SET expires_at = expires_at - interval '5 days' WHERE token_hash NOT IN ('live', 'held')`)
+		}
+	}
+	res := expect{stop: StopLeft, deleted: Counts{Expired: due}, left: Left{Locked: 1}}.of(t, "run", tab.run(s))
+	if got := res.Overdue[Expired]; got.Rows != 1 || !got.Known {
+		t.Errorf("overdue %+v", got)
+	}
+	tab.survive("live", "held")
+}

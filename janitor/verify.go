@@ -69,12 +69,16 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 // lookBehindFor is how long a run looks behind, at the least.
 const lookBehindFor = 50 * time.Millisecond
 
-// lookBehind notes that rows may have been missed if there are some behind a cursor that has left none there: the
+// lookBehind notes that rows may have been missed if there are some behind the cursor: the
 // API, or a trigger, gave a row an earlier key, or made a new one. Where a twentieth of the run's time does not suffice to
 // pass what it has deleted, they are counted for as long as a statement may take.
 func (p *pass) lookBehind(ctx context.Context) {
 	if p.missed.why != "" || !p.ordered || p.batcher.DryRun || p.deleter.keys != nil ||
-		p.tally.left.Total() > 0 || p.batcher.totals.deleted.Of(p.reason) == 0 || p.nothingMoved(ctx) {
+		p.batcher.totals.deleted.Of(p.reason) == 0 || p.nothingMoved(ctx) {
+		return
+	}
+	if p.tally.left.Total() > 0 { // a look cannot tell them apart
+		p.missed.why = belowUnknown
 		return
 	}
 	within := max(lookBehindFor, time.Since(p.batcher.began)/20)
