@@ -15,8 +15,11 @@ const (
 	edgesPerRow = 20
 	// familyRows is how many listed rows a graph is read from, at most.
 	familyRows = 1000
-	// cycleRows is how large a cycle may be that goes in one statement.
-	cycleRows = 10_000
+	// cycleRows is how large a cycle may be that goes in one statement, and wholeEdges how many edges are read at once to
+	// see all of it: about a second of work for each. Where each row references the one before and the one after, a family
+	// is one cycle.
+	cycleRows  = 50_000
+	wholeEdges = 3 * cycleRows
 	// scannedBlocks is how large a table may be, at most, that is read whole where a key has no index: a quarter of a million
 	// rows, some tenths of a second of work.
 	scannedBlocks = 4000
@@ -62,6 +65,7 @@ type family struct {
 
 	rows      int                // how many listed rows the next graph is read from
 	edges     int                // and how many edges at most
+	held      int                // how many rows are held against those known to stay at once; 0 = as many as rows
 	careful   bool               // rows of the last batch had to stay, and such rows come in swarms
 	kept      map[place]struct{} // rows that had to stay
 	cannotSee bool               // the rows cannot be read: then they are picked as if no key were there
@@ -141,6 +145,7 @@ type listed struct {
 	told  bool  // they are for the books; others are there because a graph was cut off at them
 	dug   int64 // rows that the run had deleted when the first of them was last found too deep
 	again bool  // it was found so before
+	whole bool  // the graph of the first of them is read whole, if it can be
 
 	checked   int   // how many rows were known to stay when the next ones were last held against them
 	unchecked int64 // how many of the rows, the last ones, were not
@@ -165,13 +170,16 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 			}
 		}
 		n := int(min(l.rows.len(), int64(f.rows), int64(f.batcher.largest())))
-		if l.again {
+		if l.again || l.whole {
 			n = 1
 		}
 		now, rest := l.rows.cut(n)
-		g, deeper, err := f.read(ctx, now, open, l.told)
+		g, deeper, err := f.read(ctx, now, open, l.told, l.whole)
 		f.follow(err)
 		switch {
+		case sqlState(err) == queryCanceled && l.whole:
+			l.whole, f.edges = false, familyEdges/2 // it is too large to be read whole
+			continue
 		case sqlState(err) == queryCanceled && n == 1 && f.edges == 1: // to look once takes longer than a statement may
 			p, books := f.pickers[reason], &all.tally
 			if !l.told {
@@ -182,7 +190,7 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 				return all, err
 			}
 			f.kept[placeOf(now)] = struct{}{}
-			l.rows, l.again = rest, false
+			l.rows, l.again, l.whole = rest, false, false
 			continue
 		case sqlState(err) == queryCanceled:
 			continue
@@ -199,9 +207,13 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 			f.rows = n / 2
 			continue
 		}
+		if deeper.len() > 0 && !l.whole && f.edges == familyEdges {
+			l.whole = true // lest it be a cycle, which has no end to dig for
+			continue
+		}
 		gone := f.batcher.totals.deleted.Total()
 		if deeper.len() > 0 && !(l.again && gone == l.dug) {
-			l.again, l.dug = true, gone
+			l.again, l.dug, l.whole = true, gone, false
 			open[placeOf(now)] = true
 			work = append(work, listed{rows: deeper})
 			continue
@@ -217,7 +229,7 @@ func (f *family) pick(ctx context.Context, reason Reason, rows places) (all fami
 		} else if len(g.rows) < familyEdges/4 && f.quick() {
 			f.rows = min(familyRows, 2*f.rows)
 		}
-		l.rows, l.again = rest, false
+		l.rows, l.again, l.whole = rest, false, false
 	}
 	return all, nil
 }

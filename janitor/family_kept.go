@@ -1,6 +1,7 @@
 package janitor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -27,7 +28,8 @@ func (f *family) leave(ctx context.Context, reason Reason, l *listed, all *famil
 	if len(f.kept) == l.checked && (l.checked == 0 || l.rows.len() > l.unchecked) {
 		return false, nil
 	}
-	next, rest := l.rows.cut(int(min(l.rows.len(), int64(f.rows))))
+	f.held = cmp.Or(f.held, f.rows)
+	next, rest := l.rows.cut(int(min(l.rows.len(), int64(f.held))))
 	g := &graph{}
 	for i := range next.ctids {
 		g.rows[g.add(place{next.parts[i], next.ctids[i]}, reason)].listed = true
@@ -50,9 +52,12 @@ func (f *family) leave(ctx context.Context, reason Reason, l *listed, all *famil
 		})
 		return err
 	}})...)
-	f.follow(err)
-	if sqlState(err) == queryCanceled {
+	switch {
+	case sqlState(err) == queryCanceled:
+		f.held = max(1, f.held/8)
 		return false, nil // their graphs are read, and fewer are held against the others next time
+	case err == nil && f.quick():
+		f.held = min(familyRows, 2*f.held)
 	}
 	if err != nil {
 		return false, fmt.Errorf("read what references %d listed rows: %w", next.len(), err)

@@ -16,8 +16,11 @@ type edge struct {
 
 // read reads the graph of listed rows. Where it is cut off, it returns the rows from which to read on;
 // none if what the graph lacks cannot matter.
-func (f *family) read(ctx context.Context, rows places, open map[place]bool, told bool) (*graph, places, error) {
+func (f *family) read(ctx context.Context, rows places, open map[place]bool, told, whole bool) (*graph, places, error) {
 	most := min(f.edges, edgesPerRow*max(scanRows, f.batcher.largest())) + int(rows.len())
+	if whole {
+		most = wholeEdges
+	}
 	var edges []edge
 	read := query{f.sql.edges, with(f.args, "parts", rows.parts, "places", rows.ctids), func(found pgx.Rows) error {
 		edges = nil

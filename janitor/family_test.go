@@ -329,6 +329,8 @@ func TestLongChains(t *testing.T) {
 		{"20,000 replaced", rotations{families: 1, length: 20_000, key: "replaced_by"}, "", 0},
 		{"200 of 50", rotations{families: 200, length: 50, key: "parent_id"}, "", 0},
 		{"1,000 of 20", rotations{families: 1000, length: 20, key: "parent_id"}, "", 0},
+		{"15,000 by both keys", rotations{families: 1, length: 15_000, key: "parent_id"}, "", 0},
+		{"15,000 by both keys with a live end", rotations{families: 1, length: 15_000, key: "parent_id"}, "1-15000", 14_999},
 		{"a star of 30,000", rotations{families: 1, length: 30_000, key: "parent_id"}, "", 0},
 	} {
 		t.Run(variant.name, func(t *testing.T) {
@@ -340,6 +342,10 @@ func TestLongChains(t *testing.T) {
 			tab.rotate(variant.rows)
 			if strings.HasPrefix(variant.name, "a star") {
 				tab.exec(`UPDATE refresh_tokens SET parent_id = md5('1-1')::uuid WHERE token_hash <> '1-1'`)
+			}
+			if strings.Contains(variant.name, "both keys") {
+				tab.key("replaced_by", "")
+				tab.exec(`UPDATE refresh_tokens AS t SET replaced_by = n.id FROM refresh_tokens AS n WHERE n.parent_id = t.id`)
 			}
 			if variant.live != "" {
 				tab.exec(`UPDATE refresh_tokens SET expires_at = '`+at(week)+`' WHERE token_hash = $1`, variant.live)
