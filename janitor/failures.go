@@ -21,13 +21,13 @@ type failures struct {
 
 // countLeft counts a row that stays because its statement failed.
 func (p *picker) countLeft(t *tally, state, message string, err error) {
-	switch state {
-	case foreignKeyViolation, restrictViolation:
+	switch {
+	case isReferenced(state):
 		t.left.Referenced++
 		return
-	case lockNotAvailable:
+	case state == lockNotAvailable:
 		t.left.Locked++
-	case queryCanceled:
+	case state == queryCanceled:
 		t.left.Slow++
 	default:
 		t.left.Refused++

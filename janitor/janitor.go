@@ -16,6 +16,7 @@
 //	blocks        blocks cleared                         blocks; after the last, the reader that asked for them, or what follows it
 //	sweep         blocks cleared                         sweep; after the last, countByBlock, or the end if nobody else wrote
 //	sweep         rows of the other rule met             the same blocks for that rule, then as before
+//	again         rows tried again                       again; after the last, or where none goes, what comes after the reader that asked for it
 //	countByIndex  due rows counted                       end; restart with windows, if any was missed
 //	countByBlock  blocks counted                         countByBlock
 //	countByBlock  due rows counted                       end; restart with windows, if any was missed
@@ -23,6 +24,7 @@
 //	tie           listed rows vanished                   the same step again, as for any reader
 //	windows       timed out over dead entries            restart with a sweep, also from tie and afterTie
 //
+// Rows that another table referenced are tried again at the end of a pass, or of a sweep, if others have gone since.
 // A DELETE that times out is not repeated: its rows are listed and picked. Any other step that times
 // out is taken again, over fewer rows if it has a size; a count that does so twice ends the pass. A
 // pass that read the heap, whose listed rows vanished, or behind whose cursor rows turn up, may have

@@ -63,6 +63,17 @@ var mappedElsewhere = []transition{
 	{"blocks", rowsVanished, "blocks"},
 	{"sweep", rowsVanished, "sweep"},
 	{"windows", keysEnd, "countByBlock"},
+	{"windows", keysEnd, "again"}, // rows were referenced, and others have gone since
+	{"afterTie", keysEnd, "again"},
+	{"sweep", blocksCleared, "again"},
+	{"blocks", blocksCleared, "again"},
+	{"again", triedAgain, "again"},
+	{"again", triedAgain, end},
+	{"again", triedAgain, "countByIndex"},
+	{"again", triedAgain, "countByBlock"},
+	{"again", rowsVanished, "again"},
+	{"again", rowsVanished, "countByIndex"},
+	{"again", rowsVanished, "countByBlock"},
 	{"sweep", rewritten, "windows"}, // a partition is gone
 	{"blocks", rewritten, "windows"},
 }

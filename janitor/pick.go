@@ -62,6 +62,7 @@ type picker struct {
 	cannotSkipLocked bool // that takes the right to UPDATE, and a server that can
 	cannotIsolate    bool // that takes PL/pgSQL
 	failures         failures
+	blocked          blocked
 }
 
 // direct is a partition that is reached directly.
@@ -166,7 +167,7 @@ func (p *picker) most(g group) int {
 // try deletes the rows of a group in one batch. The rows that it has to leave undecided come back
 // as smaller groups.
 func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group, err error) {
-	n := g.rows.len()
+	n, before := g.rows.len(), p.batcher.totals.deleted.Total()
 	if g.step > 0 {
 		done, smaller, err = p.isolate(ctx, g)
 	} else {
@@ -195,6 +196,9 @@ func (p *picker) try(ctx context.Context, g group) (done picked, smaller []group
 	case state != queryCanceled && state != lockNotAvailable && !isRowError(err):
 		return picked{}, nil, err
 	case n == 1:
+		if isReferenced(state) {
+			p.noteBlocked(g.rows, before)
+		}
 		p.countLeft(&done.tally, state, serverMessage(err), err)
 		return done, nil, nil
 	case p.cannotIsolate || g.step > 0:
@@ -257,7 +261,7 @@ func (p *picker) together(ctx context.Context, g group) (picked, error) {
 
 // isolate deletes the listed rows in steps, each of which fails by itself.
 func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) {
-	n := g.rows.len()
+	n, before := g.rows.len(), p.batcher.totals.deleted.Total()
 	sql, parts := p.statements(g)
 	lock := sql.lockListed
 	if p.cannotSkipLocked {
@@ -293,6 +297,9 @@ func (p *picker) isolate(ctx context.Context, g group) (picked, []group, error) 
 		}
 	}
 	for i, state := range states {
+		if isReferenced(state) {
+			p.noteBlocked(failed.slice(i, i+1), before)
+		}
 		p.countLeft(&done.tally, state, messages[i], nil)
 	}
 	return done, nil, nil

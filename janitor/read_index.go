@@ -38,6 +38,7 @@ const (
 	rewritten     event = "the table was rewritten"
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
+	triedAgain    event = "rows tried again"
 	rowsVanished  event = "listed rows vanished" // found by the pass, as the four below
 	belowUnknown  event = "unknown whether rows lie below"
 	rowsBehind    event = "rows lie behind"

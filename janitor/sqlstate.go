@@ -29,6 +29,11 @@ const (
 	invalidParameterValue     = "22023" // a time zone that the server does not know
 )
 
+// isReferenced reports whether a SQLSTATE is that of a foreign key that refuses a deletion.
+func isReferenced(state string) bool {
+	return state == foreignKeyViolation || state == restrictViolation
+}
+
 // isServerState reports whether a SQLSTATE says that the server takes no writes, is out of space or memory, or
 // finds corrupt data.
 func isServerState(state string) bool {

@@ -48,6 +48,21 @@ func (p *pass) next(ctx context.Context, f found) reader {
 			return blocks{r.companion, dueRows, "", f.met, r}
 		}
 		return p.afterBlocks(ctx, r)
+	case again:
+		if f.event == rowsVanished {
+			p.missed.why = rowsVanished
+		}
+		if more := r.goOn(f); more != nil {
+			return more
+		}
+		if s, sweeping := r.then.(sweep); sweeping {
+			return p.afterBlocks(ctx, s)
+		}
+		if p.tally.oldest = 0; p.tally.left.Total() > 0 {
+			_, p.tally.oldest, _, _ = p.overdueFrom(ctx, p.cursor.start, OverdueCap) // without an answer it is unknown
+		}
+		p.raise(p.until)
+		return p.verify(ctx)
 	case countByIndex:
 		return p.settle(ctx, f.remaining.Of(p.reason))
 	case countByBlock:
@@ -101,6 +116,9 @@ func (p *pass) atEnd(ctx context.Context) reader {
 	complete := p.until != last || p.cursor.at == last
 	p.raise(p.until)
 	if complete {
+		if r := p.tryAgain(nil); r != nil {
+			return r
+		}
 		return p.verify(ctx)
 	}
 	return p.at(last)
@@ -123,9 +141,18 @@ func (p *pass) verify(ctx context.Context) reader {
 // afterBlocks goes on with a sweep. After its last blocks, what it may have missed is counted, for both
 // rules at once, unless nobody was there to move a row.
 func (p *pass) afterBlocks(ctx context.Context, r sweep) reader {
-	switch {
-	case !r.left.empty():
+	if !r.left.empty() {
 		return r
+	}
+	for _, of := range []*scan{r.scan, r.companion} {
+		if of == nil {
+			continue
+		}
+		if blocked := of.tryAgain(r); blocked != nil {
+			return blocked
+		}
+	}
+	switch {
 	case p.batcher.DryRun:
 		return p.finish(ctx)
 	case p.nothingMoved(ctx):
@@ -167,6 +194,7 @@ func (p *pass) restart(r reader) reader {
 		p.companion.tally = tally{}
 	}
 	p.tally = tally{}
+	p.deleter.picker.blocked = blocked{}
 	p.batcher.counted = p.counted()
 	p.cursor.at, p.cursor.leftBelow = p.cursor.start, 0
 	return r
