@@ -33,16 +33,18 @@ func TestFamiliesByAnotherTable(t *testing.T) {
 	for _, tt := range []struct {
 		name, expires string
 		link          func(*table)
-		live          string
+		live          string // a token
 		kept          int64
+		revoked       int64 // tokens of a family, the newest, that are revoked long ago, and not expired
 	}{
-		{"sessions", inOrder, sessions, "", 0},
-		{"sessions, shuffled", shuffled, sessions, "", 0},
-		{"sessions, the newest live", inOrder, sessions, fmt.Sprintf("7-%d", length), length - 1},
-		{"rotations", inOrder, rotations(""), "", 0},
-		{"rotations, deferred", shuffled, rotations("DEFERRABLE INITIALLY DEFERRED"), "", 0},
-		{"rotations, shuffled", shuffled, rotations(""), "", 0},
-		{"rotations, the oldest live", inOrder, rotations(""), "7-1", length - 1},
+		{"sessions", inOrder, sessions, "", 0, 0},
+		{"sessions, shuffled", shuffled, sessions, "", 0, 0},
+		{"sessions, the newest live", inOrder, sessions, fmt.Sprintf("7-%d", length), length - 1, 0},
+		{"sessions, the newest revoked", inOrder, sessions, "", 0, 10},
+		{"rotations", inOrder, rotations(""), "", 0, 0},
+		{"rotations, deferred", shuffled, rotations("DEFERRABLE INITIALLY DEFERRED"), "", 0, 0},
+		{"rotations, shuffled", shuffled, rotations(""), "", 0, 0},
+		{"rotations, the oldest live", inOrder, rotations(""), "7-1", length - 1, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,6 +56,7 @@ func TestFamiliesByAnotherTable(t *testing.T) {
 				FROM generate_series(1, %d) AS family, generate_series(1, %d) AS nth`, tt.expires, families, length))
 			tt.link(tab)
 			tab.exec(`UPDATE refresh_tokens SET expires_at = '`+at(week)+`' WHERE token_hash = $1`, tt.live)
+			tab.exec(`UPDATE refresh_tokens SET expires_at = '`+at(week)+`', is_revoked = true, revoked_at = '`+at(-2*week)+`' WHERE nth > $1`, length-tt.revoked)
 			all := tab.count("true")
 			res := tab.run(s)
 			want := StopDrained
@@ -63,8 +66,8 @@ func TestFamiliesByAnotherTable(t *testing.T) {
 			if res.StopReason != want || res.Left != (Left{Referenced: tt.kept}) {
 				t.Errorf("stopped by %s, %+v left, want %s and %d referenced", res.StopReason, res.Left, want, tt.kept)
 			}
-			if n := tab.count("true"); n != all-res.Deleted.Expired || tt.kept == 0 && n != 0 || tt.kept > 0 && n != tt.kept+1 {
-				t.Errorf("%d rows are left of %d, %d were deleted", n, all, res.Deleted.Expired)
+			if n := tab.count("true"); n != all-res.Deleted.Total() || res.Deleted.Revoked != families*tt.revoked || tt.kept == 0 && n != 0 || tt.kept > 0 && n != tt.kept+1 {
+				t.Errorf("%d rows are left of %d, %+v were deleted", n, all, res.Deleted)
 			}
 			if o := res.Overdue[Expired]; o.Rows != tt.kept || tt.kept > 0 != (o.Oldest > 0) {
 				t.Errorf("overdue: %+v", o)

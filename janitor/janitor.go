@@ -122,6 +122,16 @@ func (r *run) run(ctx context.Context) error {
 			break
 		}
 	}
+	for _, p := range r.passes {
+		if err != nil || p.reader != nil {
+			break
+		}
+		if p.reader = p.tryAgain(nil); p.reader != nil { // what kept these was due by the other rule
+			if err = p.run(ctx); err != nil {
+				err = fmt.Errorf("%s pass: %w", p.reason, err)
+			}
+		}
+	}
 	if err == nil {
 		err = r.everyRowFailed()
 	}

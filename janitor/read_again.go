@@ -43,11 +43,11 @@ type again struct {
 // tryAgain is the reader of the rows that were blocked, if others have gone since; nil = there are none.
 func (s *scan) tryAgain(then reader) reader {
 	b := &s.deleter.picker.blocked
-	rows, since := b.rows, b.deleted
-	*b = blocked{}
-	if rows.len() == 0 || s.batcher.totals.deleted.Total() == since {
+	rows := b.rows
+	if rows.len() == 0 || s.batcher.totals.deleted.Total() == b.deleted {
 		return nil
 	}
+	*b = blocked{}
 	slices.Reverse(rows.parts)
 	slices.Reverse(rows.ctids)
 	return again{scan: s, rows: rows, size: subtransactions, then: then}
@@ -81,6 +81,8 @@ func (a again) goOn(f found) reader {
 	case a.gone > 0 && a.gone >= a.tried/20: // each time costs as much as this one
 		return a.tryAgain(a.then)
 	}
-	a.deleter.picker.blocked = blocked{}
+	b := &a.deleter.picker.blocked // for the end of the run, when another pass has deleted rows
+	b.rows = places{append(rest.parts, b.rows.parts...), append(rest.ctids, b.rows.ctids...)}
+	b.deleted = a.batcher.totals.deleted.Total()
 	return nil
 }
