@@ -39,9 +39,8 @@ const (
 	countedBlocks event = "blocks counted"
 	counted       event = "due rows counted"
 	triedAgain    event = "rows tried again"
-	rowsVanished  event = "listed rows vanished" // found by the pass, as the four below
+	rowsVanished  event = "listed rows vanished" // found by the pass, as the three below
 	belowUnknown  event = "unknown whether rows lie below"
-	rowsBehind    event = "rows lie behind"
 	rowsDense     event = "the rows are dense"
 	deadEntries   event = "timed out over dead entries"
 )

@@ -3,7 +3,6 @@ package janitor
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // A pass that read the heap, or picked rows by their place, may have missed rows that moved: an
@@ -66,28 +65,13 @@ func (c countByBlock) step(ctx context.Context) (found, error) {
 	return f, nil
 }
 
-// lookBehindFor is how long a run looks behind, at the least.
-const lookBehindFor = 50 * time.Millisecond
-
-// lookBehind notes that rows may have been missed if there are some behind the cursor: the
-// API, or a trigger, gave a row an earlier key, or made a new one. Where a twentieth of the run's time does not suffice to
-// pass what it has deleted, they are counted for as long as a statement may take.
+// lookBehind notes that rows may have been missed, behind the cursor, if others wrote while the pass deleted rows: the API, or
+// a trigger, may have given a row an earlier key, or made a new one. The count passes the dead entries of all that went, and
+// prunes their pages, as whoever reads them next would.
 func (p *pass) lookBehind(ctx context.Context) {
-	if p.missed.why != "" || !p.ordered || p.batcher.DryRun || p.deleter.keys != nil ||
-		p.batcher.totals.deleted.Of(p.reason) == 0 || p.nothingMoved(ctx) {
-		return
-	}
-	if p.tally.left.Total() > 0 { // a look cannot tell them apart
+	if p.missed.why == "" && p.ordered && !p.batcher.DryRun && p.deleter.keys == nil &&
+		p.batcher.totals.deleted.Of(p.reason) > 0 && !p.nothingMoved(ctx) {
 		p.missed.why = belowUnknown
-		return
-	}
-	within := max(lookBehindFor, time.Since(p.batcher.began)/20)
-	empty, known, err := p.empty(ctx, p.cursor.start, p.until, min(p.batcher.StatementTimeout, within))
-	switch {
-	case err != nil || !known: // an error shows in the count
-		p.missed.why = belowUnknown
-	case !empty:
-		p.missed.why = rowsBehind
 	}
 }
 
