@@ -1,6 +1,7 @@
 package janitor
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -107,9 +108,12 @@ func TestLookBehindWindows(t *testing.T) {
 			}
 			before := read()
 			expect{stop: StopDrained, deleted: Counts{Expired: due}}.of(t, "run", janitor.run(s))
-			if err := janitor.Close(t.Context()); err != nil { // which tells the server's statistics what it read
+			pid := janitor.PgConn().PID()
+			if err := janitor.Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			// A session that ends tells the server's statistics what it read, before it is gone.
+			tab.await(fmt.Sprintf(`NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d)`, pid))
 			// An edge and a DELETE read each entry once.
 			if n := read() - before; (n > due*5/2) != variant.looks {
 				t.Errorf("%d entries of the index were read for %d rows; looked behind: want %t", n, due, variant.looks)

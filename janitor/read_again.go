@@ -40,11 +40,12 @@ type again struct {
 	then        reader // what the pass was at; nil = it was at its end
 }
 
-// tryAgain is the reader of the rows that were blocked, if others have gone since; nil = there are none.
+// tryAgain is the reader of the rows that were blocked, if others have gone since; nil = there are none. The rows of families
+// go in an order of their own, in which one may be tried before it is listed.
 func (s *scan) tryAgain(then reader) reader {
 	b := &s.deleter.picker.blocked
 	rows := b.rows
-	if rows.len() == 0 || s.batcher.totals.deleted.Total() == b.deleted {
+	if rows.len() == 0 || s.deleter.family != nil || s.batcher.totals.deleted.Total() == b.deleted {
 		return nil
 	}
 	*b = blocked{}

@@ -175,7 +175,11 @@ func (p *pass) settle(ctx context.Context, remaining int64) reader {
 		}
 		return p.finish(ctx)
 	}
-	if p.missed.rounds++; p.missed.rounds >= maxRounds {
+	rounds := maxRounds
+	if p.tally.left.Total() > 0 {
+		rounds = 2 // it will not be drained: what keeps coming is for the next run
+	}
+	if p.missed.rounds++; p.missed.rounds >= rounds {
 		p.missed.why = rowsVanished
 		return p.finish(ctx)
 	}
