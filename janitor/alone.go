@@ -1,7 +1,5 @@
 package janitor
 
-import "context"
-
 // snapshot is what the server knows of all sessions' transactions when a batch begins. Whoever writes has an xid.
 type snapshot struct {
 	next    int64 // one above the highest xid of those that have ended
@@ -36,9 +34,3 @@ func (a *alone) note(deleted int64, err error) {
 
 // still reports whether nobody else had written when the last exchange began.
 func (a *alone) still() bool { return a.next != 0 && a.last.next == a.next }
-
-// nothingMoved asks whether no row can have moved while the run alone was watched.
-func (p *pass) nothingMoved(ctx context.Context) bool {
-	s := p.batcher.session
-	return !p.deleter.hasEffects && s.alone.next != 0 && s.exchange(ctx) == nil && s.alone.still()
-}

@@ -38,7 +38,7 @@
 //
 // Calls go down, values come up: pass, reader, deleter, picker, batcher, session. A batch is one
 // transaction in one round trip (session.go), fenced by an advisory lock, and undone if what acts on
-// a DELETE has changed since the run began (effects.go); between batches the batcher rests, keeps to
+// a DELETE has changed since the table was checked (effects.go); between batches the batcher rests, keeps to
 // the budget and asks the throttle (batcher.go). Every statement is a file in sql/.
 package janitor
 

@@ -75,6 +75,12 @@ func (p *pass) lookBehind(ctx context.Context) {
 	}
 }
 
+// nothingMoved asks whether no row can have moved while the run alone was watched.
+func (p *pass) nothingMoved(ctx context.Context) bool {
+	s := p.batcher.session
+	return !p.deleter.hasEffects && s.alone.next != 0 && s.exchange(ctx) == nil && s.alone.still()
+}
+
 // noteRewrite notes that rows may have been missed if the table was rewritten while listed rows were
 // picked: where one of them lay, another may lie by then that is due as well, and goes in its place.
 func (p *pass) noteRewrite(ctx context.Context) {
